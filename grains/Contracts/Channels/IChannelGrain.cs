@@ -1,0 +1,113 @@
+using Orleans.Concurrency;
+
+namespace OrleansRealtime.Channels;
+
+/// <summary>
+/// What rooms, users and namespaces have in common: each owns one channel. All calls interleave; the grain's state changes only
+/// between awaits, and publications are sequenced in the order in which their calls arrive. Orleans does not promise the order of
+/// calls that are in flight side by side, so a caller that needs an order keeps one call in flight.
+/// </summary>
+[Alias("OrleansRealtime.IChannelGrain")]
+public interface IChannelGrain : IGrainWithStringKey
+{
+    /// <summary>Publishes one message, for server code. Completes once the log has it.</summary>
+    [AlwaysInterleave, Alias("Publish")]
+    Task<PublishResult> Publish(Publication publication);
+
+    /// <summary>Everything a gateway has gathered for this channel since its last call. Safe to repeat.</summary>
+    [AlwaysInterleave, Alias("Submit")]
+    Task<GatewayBatchResult> Submit(GatewayBatch batch);
+
+    /// <summary>Reads the log. See <see cref="HistoryQuery"/>.</summary>
+    [AlwaysInterleave, Alias("Read")]
+    Task<HistoryPage> Read(HistoryQuery query);
+
+    /// <summary>The newest values by key whose revision is above <paramref name="afterRevision"/>.</summary>
+    [AlwaysInterleave, Alias("ReadLatest")]
+    Task<IReadOnlyList<Message>> ReadLatest(long afterRevision);
+
+    /// <summary>Drops the interest and the presence of a gateway that is gone.</summary>
+    [AlwaysInterleave, Alias("Forget")]
+    Task Forget(string gatewayId);
+}
+
+/// <summary>Where a channel's log ends.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.ChannelHead")]
+public readonly record struct ChannelHead(
+    [property: Id(0)] string Epoch,
+    /// <summary>The newest offset; 0 when the log is empty.</summary>
+    [property: Id(1)] long Offset,
+    /// <summary>The newest revision of a <see cref="Delivery.Latest"/> value; 0 when there is none.</summary>
+    [property: Id(2)] long Revision);
+
+public enum PublishStatus
+{
+    Accepted,
+
+    /// <summary>The log cannot be written now. Nothing is known to be kept; try again under the same message id.</summary>
+    Unavailable,
+
+    /// <summary>More is waiting to be written than the channel allows. Try again later.</summary>
+    Overloaded,
+}
+
+/// <summary>The acknowledgement of a publication.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.PublishResult")]
+public readonly record struct PublishResult(
+    [property: Id(0)] PublishStatus Status,
+    [property: Id(1)] string Epoch,
+    /// <summary>As <see cref="Message.Offset"/>.</summary>
+    [property: Id(2)] long Offset,
+    /// <summary>Milliseconds since the Unix epoch.</summary>
+    [property: Id(3)] long Time,
+    /// <summary>True where the message id had been accepted before; the rest is the first acknowledgement's.</summary>
+    [property: Id(4)] bool Duplicate);
+
+/// <summary>One gateway's upstream traffic for one channel. A gateway has one such call in flight per channel.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.GatewayBatch")]
+public sealed record GatewayBatch(
+    [property: Id(0)] string GatewayId,
+    /// <summary>Whether the gateway wants the channel's events from now on; null leaves it as it is.</summary>
+    [property: Id(1)] bool? Interested,
+    [property: Id(2)] IReadOnlyList<Publication> Publications,
+    [property: Id(3)] IReadOnlyList<PresenceCount> Presence,
+    /// <summary>True where <see cref="Presence"/> is all the gateway has, so that what it does not list is gone.</summary>
+    [property: Id(4)] bool PresenceIsComplete);
+
+/// <summary>
+/// How many connections a gateway holds for somebody. Absolute, so that it may be repeated. In a room the key is the user;
+/// in a user's channel it is the connection.
+/// </summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.PresenceCount")]
+public readonly record struct PresenceCount(
+    [property: Id(0)] string Key,
+    [property: Id(1)] int Connections,
+    /// <summary>In a user's channel: what carries the connection, for example <c>signalr</c>.</summary>
+    [property: Id(2)] string? Transport = null);
+
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.GatewayBatchResult")]
+public sealed record GatewayBatchResult(
+    [property: Id(0)] ChannelHead Head,
+    /// <summary>One for each publication, in order.</summary>
+    [property: Id(1)] IReadOnlyList<PublishResult> Published);
+
+/// <summary>
+/// Which messages to read, always returned in ascending order. <see cref="After"/>: those that follow a cursor.
+/// <see cref="Before"/>: the newest below an offset. Neither: the newest there are.
+/// </summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.HistoryQuery")]
+public readonly record struct HistoryQuery(
+    [property: Id(0)] Cursor? After,
+    [property: Id(1)] long? Before,
+    [property: Id(2)] int Limit);
+
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.HistoryPage")]
+public sealed record HistoryPage(
+    [property: Id(0)] ChannelHead Head,
+    [property: Id(1)] IReadOnlyList<Message> Messages,
+    /// <summary>False where messages after the cursor are gone (trimmed, or of an earlier epoch): the page starts at what is left.</summary>
+    [property: Id(2)] bool Recovered,
+    /// <summary>True where there is more in the direction of reading.</summary>
+    [property: Id(3)] bool More,
+    /// <summary>The oldest offset that the log still has; one past the head when it has none.</summary>
+    [property: Id(4)] long First);

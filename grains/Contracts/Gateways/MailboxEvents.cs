@@ -1,0 +1,53 @@
+using Orleans.Runtime;
+using OrleansRealtime.Channels;
+
+namespace OrleansRealtime.Gateways;
+
+/// <summary>The stream on which a gateway receives what its connections need.</summary>
+public static class Mailbox
+{
+    /// <summary>The name of the Orleans stream provider, and the namespace of its streams; the key is the gateway's id.</summary>
+    public const string ProviderName = "mailbox";
+
+    public static StreamId StreamOf(string gatewayId) => StreamId.Create(ProviderName, gatewayId);
+}
+
+/// <summary>What one silo's outbox sends to one gateway at once.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.MailboxBatch")]
+public sealed record MailboxBatch(
+    [property: Id(0)] IReadOnlyList<MailboxEvent> Events,
+    /// <summary>True where the outbox had to drop events before these: the gateway then compares all its heads.</summary>
+    [property: Id(1)] bool Lost);
+
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.MailboxEvent")]
+public abstract record MailboxEvent([property: Id(0)] ChannelId Channel);
+
+/// <summary>
+/// Messages of a channel. The durable ones among them have consecutive offsets in <see cref="Epoch"/>. May be lost, repeated or
+/// reordered on the way: the log is the truth.
+/// </summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.ChannelMessages")]
+public sealed record ChannelMessages(
+    ChannelId Channel,
+    [property: Id(0)] string Epoch,
+    [property: Id(1)] IReadOnlyList<Message> Messages) : MailboxEvent(Channel);
+
+/// <summary>Repeats where the log ends, so that a lost last message is noticed.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.HeadRepeated")]
+public sealed record HeadRepeated(ChannelId Channel, [property: Id(0)] ChannelHead Head) : MailboxEvent(Channel);
+
+/// <summary>Members came to a room or left it.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.PresenceChanged")]
+public sealed record PresenceChanged(
+    ChannelId Channel,
+    /// <summary>Empty in rooms with more members than the setting allows to be named one by one.</summary>
+    [property: Id(0)] IReadOnlyList<string> Joined,
+    [property: Id(1)] IReadOnlyList<string> Left,
+    [property: Id(2)] int Members) : MailboxEvent(Channel);
+
+/// <summary>The gateway is to close connections of the user whose channel this is.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.DisconnectRequested")]
+public sealed record DisconnectRequested(
+    ChannelId Channel,
+    /// <summary>Null closes all of the user's connections.</summary>
+    [property: Id(0)] string? ConnectionId) : MailboxEvent(Channel);

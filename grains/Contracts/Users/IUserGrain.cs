@@ -1,0 +1,37 @@
+using Orleans.Concurrency;
+using OrleansRealtime.Channels;
+
+namespace OrleansRealtime.Users;
+
+/// <summary>
+/// A user's connections and inbox. Its key is the user's id. Messages published to it wait in the inbox, in order, for as long as
+/// its retention allows, whether the user is connected or not.
+/// </summary>
+[Alias("OrleansRealtime.IUserGrain")]
+public interface IUserGrain : IChannelGrain
+{
+    /// <summary>The user's connections on all gateways.</summary>
+    [AlwaysInterleave, Alias("Connections")]
+    Task<IReadOnlyList<UserConnection>> Connections();
+
+    /// <summary>Closes the user's connections, or one of them. Returns how many were told to close.</summary>
+    [AlwaysInterleave, Alias("Disconnect")]
+    Task<int> Disconnect(string? connectionId);
+
+    /// <summary>
+    /// The inbox has been handed to a connection up to <paramref name="delivered"/>; a connection that comes without a cursor
+    /// begins after that.
+    /// </summary>
+    [AlwaysInterleave, Alias("Delivered")]
+    Task Delivered(Cursor delivered);
+
+    /// <summary>Where a connection that comes without a cursor begins.</summary>
+    [AlwaysInterleave, Alias("DeliveredUpTo")]
+    Task<Cursor> DeliveredUpTo();
+}
+
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.UserConnection")]
+public readonly record struct UserConnection(
+    [property: Id(0)] string ConnectionId,
+    [property: Id(1)] string GatewayId,
+    [property: Id(2)] string Transport);
