@@ -11,10 +11,10 @@ public enum ChannelKind
 /// <summary>
 /// Names one channel: a room (<c>room:/:general</c>), a user's inbox (<c>user:ann</c>) or a namespace's broadcast (<c>ns:/admin</c>).
 /// </summary>
+/// <param name="Key">The grain's key: <c>/:general</c> for a room, the user's id, or the namespace.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.ChannelId")]
 public readonly record struct ChannelId(
     [property: Id(0)] ChannelKind Kind,
-    /// <summary>The grain's key: <c>/:general</c> for a room, the user's id, or the namespace.</summary>
     [property: Id(1)] string Key)
 {
     public static ChannelId Room(RoomName room) => new(ChannelKind.Room, room.Qualified);

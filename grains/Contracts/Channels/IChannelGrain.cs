@@ -32,12 +32,12 @@ public interface IChannelGrain : IGrainWithStringKey
 }
 
 /// <summary>Where a channel's log ends.</summary>
+/// <param name="Offset">The newest offset; 0 when the log is empty.</param>
+/// <param name="Revision">The newest revision of a <see cref="Delivery.Latest"/> value; 0 when there is none.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.ChannelHead")]
 public readonly record struct ChannelHead(
     [property: Id(0)] string Epoch,
-    /// <summary>The newest offset; 0 when the log is empty.</summary>
     [property: Id(1)] long Offset,
-    /// <summary>The newest revision of a <see cref="Delivery.Latest"/> value; 0 when there is none.</summary>
     [property: Id(2)] long Revision);
 
 public enum PublishStatus
@@ -52,43 +52,43 @@ public enum PublishStatus
 }
 
 /// <summary>The acknowledgement of a publication.</summary>
+/// <param name="Offset">As <see cref="Message.Offset"/>.</param>
+/// <param name="Time">Milliseconds since the Unix epoch.</param>
+/// <param name="Duplicate">True where the message id had been accepted before; the rest is the first acknowledgement's.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.PublishResult")]
 public readonly record struct PublishResult(
     [property: Id(0)] PublishStatus Status,
     [property: Id(1)] string Epoch,
-    /// <summary>As <see cref="Message.Offset"/>.</summary>
     [property: Id(2)] long Offset,
-    /// <summary>Milliseconds since the Unix epoch.</summary>
     [property: Id(3)] long Time,
-    /// <summary>True where the message id had been accepted before; the rest is the first acknowledgement's.</summary>
     [property: Id(4)] bool Duplicate);
 
 /// <summary>One gateway's upstream traffic for one channel. A gateway has one such call in flight per channel.</summary>
+/// <param name="Interested">Whether the gateway wants the channel's events from now on; null leaves it as it is.</param>
+/// <param name="PresenceIsComplete">True where <see cref="Presence"/> is all the gateway has, so that what it does not list is gone.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.GatewayBatch")]
 public sealed record GatewayBatch(
     [property: Id(0)] string GatewayId,
-    /// <summary>Whether the gateway wants the channel's events from now on; null leaves it as it is.</summary>
     [property: Id(1)] bool? Interested,
     [property: Id(2)] IReadOnlyList<Publication> Publications,
     [property: Id(3)] IReadOnlyList<PresenceCount> Presence,
-    /// <summary>True where <see cref="Presence"/> is all the gateway has, so that what it does not list is gone.</summary>
     [property: Id(4)] bool PresenceIsComplete);
 
 /// <summary>
 /// How many connections a gateway holds for somebody. Absolute, so that it may be repeated. In a room the key is the user;
 /// in a user's channel it is the connection.
 /// </summary>
+/// <param name="Transport">In a user's channel: what carries the connection, for example <c>signalr</c>.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.PresenceCount")]
 public readonly record struct PresenceCount(
     [property: Id(0)] string Key,
     [property: Id(1)] int Connections,
-    /// <summary>In a user's channel: what carries the connection, for example <c>signalr</c>.</summary>
     [property: Id(2)] string? Transport = null);
 
+/// <param name="Published">One for each publication, in order.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.GatewayBatchResult")]
 public sealed record GatewayBatchResult(
     [property: Id(0)] ChannelHead Head,
-    /// <summary>One for each publication, in order.</summary>
     [property: Id(1)] IReadOnlyList<PublishResult> Published);
 
 /// <summary>
@@ -101,13 +101,13 @@ public readonly record struct HistoryQuery(
     [property: Id(1)] long? Before,
     [property: Id(2)] int Limit);
 
+/// <param name="Recovered">False where messages after the cursor are gone (trimmed, or of an earlier epoch): the page starts at what is left.</param>
+/// <param name="More">True where there is more in the direction of reading.</param>
+/// <param name="First">The oldest offset that the log still has; one past the head when it has none.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.HistoryPage")]
 public sealed record HistoryPage(
     [property: Id(0)] ChannelHead Head,
     [property: Id(1)] IReadOnlyList<Message> Messages,
-    /// <summary>False where messages after the cursor are gone (trimmed, or of an earlier epoch): the page starts at what is left.</summary>
     [property: Id(2)] bool Recovered,
-    /// <summary>True where there is more in the direction of reading.</summary>
     [property: Id(3)] bool More,
-    /// <summary>The oldest offset that the log still has; one past the head when it has none.</summary>
     [property: Id(4)] long First);

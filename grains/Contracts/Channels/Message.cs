@@ -14,24 +14,24 @@ public enum Delivery
 }
 
 /// <summary>What a publisher wants sent.</summary>
+/// <param name="From">The publishing user; null where the server itself speaks.</param>
+/// <param name="MessageId">Chosen by the publisher; a second publication with the same id by the same user is acknowledged with the first one's offset.</param>
+/// <param name="Key">The key of a <see cref="Channels.Delivery.Latest"/> value.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.Publication")]
 public sealed record Publication(
     [property: Id(0)] string Event,
     [property: Id(1)] Payload Data,
-    /// <summary>The publishing user; null where the server itself speaks.</summary>
     [property: Id(2)] string? From = null,
-    /// <summary>Chosen by the publisher; a second publication with the same id by the same user is acknowledged with the first one's offset.</summary>
     [property: Id(3)] string? MessageId = null,
     [property: Id(4)] Delivery Delivery = Delivery.Durable,
-    /// <summary>The key of a <see cref="Channels.Delivery.Latest"/> value.</summary>
     [property: Id(5)] string? Key = null);
 
 /// <summary>A message as the channel accepted it.</summary>
+/// <param name="Offset">Durable: the place in the log, from 1. Latest: the value's revision, from 1. Transient: 0.</param>
+/// <param name="Time">Milliseconds since the Unix epoch when the channel accepted it.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.Message")]
 public sealed record Message(
-    /// <summary>Durable: the place in the log, from 1. Latest: the value's revision, from 1. Transient: 0.</summary>
     [property: Id(0)] long Offset,
-    /// <summary>Milliseconds since the Unix epoch when the channel accepted it.</summary>
     [property: Id(1)] long Time,
     [property: Id(2)] string Event,
     [property: Id(3)] Payload Data,

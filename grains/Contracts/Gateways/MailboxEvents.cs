@@ -1,4 +1,3 @@
-using Orleans.Runtime;
 using OrleansRealtime.Channels;
 
 namespace OrleansRealtime.Gateways;
@@ -13,10 +12,10 @@ public static class Mailbox
 }
 
 /// <summary>What one silo's outbox sends to one gateway at once.</summary>
+/// <param name="Lost">True where the outbox had to drop events before these: the gateway then compares all its heads.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.MailboxBatch")]
 public sealed record MailboxBatch(
     [property: Id(0)] IReadOnlyList<MailboxEvent> Events,
-    /// <summary>True where the outbox had to drop events before these: the gateway then compares all its heads.</summary>
     [property: Id(1)] bool Lost);
 
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.MailboxEvent")]
@@ -37,17 +36,17 @@ public sealed record ChannelMessages(
 public sealed record HeadRepeated(ChannelId Channel, [property: Id(0)] ChannelHead Head) : MailboxEvent(Channel);
 
 /// <summary>Members came to a room or left it.</summary>
+/// <param name="Joined">Empty in rooms with more members than the setting allows to be named one by one.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.PresenceChanged")]
 public sealed record PresenceChanged(
     ChannelId Channel,
-    /// <summary>Empty in rooms with more members than the setting allows to be named one by one.</summary>
     [property: Id(0)] IReadOnlyList<string> Joined,
     [property: Id(1)] IReadOnlyList<string> Left,
     [property: Id(2)] int Members) : MailboxEvent(Channel);
 
 /// <summary>The gateway is to close connections of the user whose channel this is.</summary>
+/// <param name="ConnectionId">Null closes all of the user's connections.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.DisconnectRequested")]
 public sealed record DisconnectRequested(
     ChannelId Channel,
-    /// <summary>Null closes all of the user's connections.</summary>
     [property: Id(0)] string? ConnectionId) : MailboxEvent(Channel);

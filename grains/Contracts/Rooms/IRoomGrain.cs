@@ -13,9 +13,9 @@ public interface IRoomGrain : IChannelGrain
 }
 
 /// <summary>The members that are connected now. A member is a user, on however many connections.</summary>
+/// <param name="Members">All members, even where <see cref="List"/> is a sample.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.RoomPresence")]
 public sealed record RoomPresence(
-    /// <summary>All members, even where <see cref="List"/> is a sample.</summary>
     [property: Id(0)] int Members,
     [property: Id(1)] int Connections,
     [property: Id(2)] IReadOnlyList<Member> List);
