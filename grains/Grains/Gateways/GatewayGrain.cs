@@ -1,0 +1,101 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Mailboxes;
+
+namespace OrleansRealtime.Gateways;
+
+/// <summary>
+/// A gateway's lease and the channels that want to know when it ends. All of it is in memory: should it be lost with its silo, the
+/// gateway's next heartbeat is answered with false and the gateway declares all its channels again.
+/// </summary>
+sealed partial class GatewayGrain(
+    IOptions<GatewayLeaseOptions> options, Outboxes outboxes, TimeProvider time, ILogger<GatewayGrain> logger) : Grain, IGatewayGrain
+{
+    readonly HashSet<ChannelId> _channels = [];
+    bool _alive;
+    long _renewed;
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _renewed = time.GetTimestamp();
+        var period = options.Value.Lease / 5;
+        this.RegisterGrainTimer(_ => CheckLease(), (object?)null, new GrainTimerCreationOptions(period, period) { Interleave = true, KeepAlive = true });
+        return Task.CompletedTask;
+    }
+
+    public Task<bool> Heartbeat()
+    {
+        bool known = _alive;
+        _alive = true;
+        _renewed = time.GetTimestamp();
+        return Task.FromResult(known);
+    }
+
+    public Task Watch(ChannelId channel)
+    {
+        _channels.Add(channel);
+        return Task.CompletedTask;
+    }
+
+    public Task Unwatch(ChannelId channel)
+    {
+        _channels.Remove(channel);
+        return Task.CompletedTask;
+    }
+
+    public async Task Retire()
+    {
+        await End();
+        DeactivateOnIdle();
+    }
+
+    async Task CheckLease()
+    {
+        if (time.GetElapsedTime(_renewed) < options.Value.Lease)
+        {
+            return;
+        }
+
+        if (_alive || _channels.Count > 0)
+        {
+            Lapsed(this.GetPrimaryKeyString(), _channels.Count);
+        }
+
+        await End();
+        if (!_alive && _channels.Count == 0)
+        {
+            DeactivateOnIdle();
+        }
+    }
+
+    /// <summary>Tells every channel, a bounded number at a time. A channel that cannot be told stays on the list for the next check.</summary>
+    async Task End()
+    {
+        string gatewayId = this.GetPrimaryKeyString();
+        _alive = false;
+        foreach (var some in _channels.Chunk(64).ToList())
+        {
+            await Task.WhenAll(some.Select(async channel =>
+            {
+                try
+                {
+                    await GrainFactory.GetChannel(channel).Forget(gatewayId);
+                    _channels.Remove(channel);
+                }
+                catch (Exception exception) when (exception is OrleansException or TimeoutException or ChannelUnavailableException)
+                {
+                    NotForgotten(channel, gatewayId, exception);
+                }
+            }));
+        }
+
+        outboxes.Remove(gatewayId);
+    }
+
+    [LoggerMessage(1, LogLevel.Warning, "The lease of gateway {GatewayId} has lapsed; {Channels} channels forget it.")]
+    partial void Lapsed(string gatewayId, int channels);
+
+    [LoggerMessage(2, LogLevel.Warning, "{Channel} could not be told that gateway {GatewayId} is gone; it is told again.")]
+    partial void NotForgotten(ChannelId channel, string gatewayId, Exception exception);
+}

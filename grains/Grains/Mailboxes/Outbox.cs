@@ -1,0 +1,162 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Streams;
+using OrleansRealtime.Gateways;
+
+namespace OrleansRealtime.Mailboxes;
+
+/// <summary>The outboxes of this silo, one for each gateway that its grains have something for.</summary>
+sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> options, ILogger<Outboxes> logger)
+{
+    readonly ConcurrentDictionary<string, Outbox> _outboxes = new();
+
+    public void Post(string gatewayId, MailboxEvent mailboxEvent) =>
+        _outboxes.GetOrAdd(gatewayId, static (id, self) => self.Create(id), this).Post(mailboxEvent);
+
+    /// <summary>The gateway is gone: what waits for it is dropped.</summary>
+    public void Remove(string gatewayId)
+    {
+        if (_outboxes.TryRemove(gatewayId, out var outbox))
+        {
+            outbox.Clear();
+        }
+    }
+
+    Outbox Create(string gatewayId)
+    {
+        var stream = services.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName).GetStream<MailboxBatch>(Mailbox.StreamOf(gatewayId));
+        return new(gatewayId, stream.OnNextAsync, options.Value, logger);
+    }
+}
+
+/// <summary>
+/// What this silo's grains have for one gateway, in the order in which they posted it. One send is in flight, because Orleans may
+/// reorder what is sent side by side; what is posted meanwhile leaves together with the next.
+/// </summary>
+/// <param name="gatewayId">Whose mailbox it is, for the log.</param>
+/// <param name="send">Sends to the mailbox stream.</param>
+/// <param name="options">The bounds.</param>
+/// <param name="logger">Where drops and failures are logged.</param>
+sealed partial class Outbox(
+    string gatewayId, Func<MailboxBatch, StreamSequenceToken?, Task> send, GatewayLeaseOptions options, ILogger logger)
+{
+    /// <summary>Events of one send at most: coalescing pays up to about here, and one send must not hold the next up for long.</summary>
+    const int BatchEvents = 256;
+
+    /// <summary>Bytes of one send at most, as far as messages can be counted.</summary>
+    const int BatchBytes = 1 << 20;
+
+    readonly Lock _lock = new();
+    readonly Queue<MailboxEvent> _waiting = new();
+    long _bytes;
+    bool _sending;
+    bool _lost;
+
+    public void Post(MailboxEvent mailboxEvent)
+    {
+        lock (_lock)
+        {
+            if (_waiting.Count >= options.OutboxEvents || _bytes >= options.OutboxBytes)
+            {
+                DropAll();
+            }
+
+            _waiting.Enqueue(mailboxEvent);
+            _bytes += SizeOf(mailboxEvent);
+            if (_sending)
+            {
+                return;
+            }
+
+            _sending = true;
+        }
+
+        // On the thread pool: the poster is a grain, whose scheduler must not run the send loop.
+        ThreadPool.UnsafeQueueUserWorkItem(static self => _ = self.SendWaitingAsync(), this, preferLocal: true);
+    }
+
+    public void Clear()
+    {
+        lock (_lock)
+        {
+            _waiting.Clear();
+            _bytes = 0;
+        }
+    }
+
+    async Task SendWaitingAsync()
+    {
+        while (TryTake(out var batch))
+        {
+            try
+            {
+                await send(batch, null);
+            }
+            catch (Exception exception)
+            {
+                // The fan-out is a fast path that may lose: the gateway is told so, and reads the logs.
+                Failed(gatewayId, batch.Events.Count, exception);
+                lock (_lock)
+                {
+                    _lost = true;
+                }
+            }
+        }
+    }
+
+    bool TryTake(out MailboxBatch batch)
+    {
+        lock (_lock)
+        {
+            if (_waiting.Count == 0)
+            {
+                _sending = false;
+                batch = null!;
+                return false;
+            }
+
+            var events = new List<MailboxEvent>(Math.Min(_waiting.Count, BatchEvents));
+            long bytes = 0;
+            while (events.Count < BatchEvents && bytes < BatchBytes && _waiting.TryDequeue(out var next))
+            {
+                events.Add(next);
+                bytes += SizeOf(next);
+            }
+
+            _bytes -= bytes;
+            batch = new(events, _lost);
+            _lost = false;
+            return true;
+        }
+    }
+
+    void DropAll()
+    {
+        Dropped(gatewayId, _waiting.Count);
+        _waiting.Clear();
+        _bytes = 0;
+        _lost = true;
+    }
+
+    static long SizeOf(MailboxEvent mailboxEvent)
+    {
+        long size = 64;
+        if (mailboxEvent is ChannelMessages { Messages: var messages })
+        {
+            foreach (var message in messages)
+            {
+                size += message.Size;
+            }
+        }
+
+        return size;
+    }
+
+    [LoggerMessage(1, LogLevel.Warning, "The mailbox of gateway {GatewayId} is not drained: {Events} events are dropped; it will read the logs.")]
+    partial void Dropped(string gatewayId, int events);
+
+    [LoggerMessage(2, LogLevel.Warning, "{Events} events for gateway {GatewayId} could not be sent; it will read the logs.")]
+    partial void Failed(string gatewayId, int events, Exception exception);
+}
