@@ -1,0 +1,380 @@
+using System.Buffers;
+using Microsoft.Extensions.Logging;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Auth;
+
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>An event on its way to one connection.</summary>
+/// <param name="Event">The event.</param>
+/// <param name="Bytes">Its bytes in the connection's format.</param>
+/// <param name="Subscription">The channel it came by; null for what concerns the connection itself.</param>
+public readonly record struct Outbound(PreparedEvent Event, byte[] Bytes, Subscription? Subscription);
+
+/// <summary>
+/// One client's link to this gateway, whatever the transport: who it is, what it is subscribed to, and its outbound queue.
+/// <para>
+/// The queue is bounded in bytes. One writer at a time takes what has gathered and writes it at once; nobody else ever waits for the
+/// client. A transport derives from this and translates.
+/// </para>
+/// </summary>
+public abstract class ClientConnection(string id, string transport, WireFormat format, Permissions permissions, GatewayOptions options, ILogger logger)
+{
+    /// <summary>Bytes of one write at most.</summary>
+    const int WriteBytes = 64 << 10;
+
+    /// <summary>Events of one write at most.</summary>
+    const int WriteEvents = 256;
+
+    readonly Lock _lock = new();
+    Queue<Outbound>? _queue;
+    Dictionary<(ChannelId, string), Outbound>? _latest;
+    List<Subscription> _subscriptions = new(2);
+    TaskCompletionSource? _drained;
+    int _bytes;
+    bool _writing;
+    CloseReason? _closing;
+    bool _ended;
+
+    public string Id { get; } = id;
+
+    public string Transport { get; } = transport;
+
+    public string UserId => Permissions.UserId;
+
+    /// <summary>What the token allows; replaced when the client authenticates again.</summary>
+    public Permissions Permissions { get; internal set; } = permissions;
+
+    public bool IsClosing => _closing is not null || _ended;
+
+    /// <summary>Bounds the publications that have not been acknowledged.</summary>
+    internal SemaphoreSlim? PublishSlots { get; set; }
+
+    /// <summary>The connection's subscriptions as they are now.</summary>
+    public IReadOnlyList<Subscription> Subscriptions
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _subscriptions];
+            }
+        }
+    }
+
+    public Subscription? Find(ChannelId channel)
+    {
+        lock (_lock)
+        {
+            foreach (var subscription in _subscriptions)
+            {
+                if (subscription.Id == channel)
+                {
+                    return subscription;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>Adds a subscription, unless there is one for the channel already, the connection has ended, or it has as many rooms as allowed.</summary>
+    internal Subscription? Add(Subscription subscription, out bool tooMany)
+    {
+        lock (_lock)
+        {
+            tooMany = false;
+            if (_ended)
+            {
+                return null;
+            }
+
+            int rooms = 0;
+            foreach (var present in _subscriptions)
+            {
+                if (present.Id == subscription.Id)
+                {
+                    return present;
+                }
+
+                rooms += present.Id.Kind == ChannelKind.Room ? 1 : 0;
+            }
+
+            if (subscription.Id.Kind == ChannelKind.Room && rooms >= options.MaxRoomsPerConnection)
+            {
+                tooMany = true;
+                return null;
+            }
+
+            _subscriptions.Add(subscription);
+            return subscription;
+        }
+    }
+
+    internal bool Remove(Subscription subscription)
+    {
+        subscription.Ended = true;
+        lock (_lock)
+        {
+            return _subscriptions.Remove(subscription);
+        }
+    }
+
+    /// <summary>The transport has lost the connection, or has closed it. Returns what it was subscribed to; empty from the second call on.</summary>
+    internal IReadOnlyList<Subscription> End()
+    {
+        lock (_lock)
+        {
+            _ended = true;
+            _queue = null;
+            _latest = null;
+            _bytes = 0;
+            _drained?.TrySetResult();
+            var subscriptions = _subscriptions;
+            _subscriptions = [];
+            foreach (var subscription in subscriptions)
+            {
+                subscription.Ended = true;
+            }
+
+            return subscriptions;
+        }
+    }
+
+    /// <summary>Queues an event and writes it, without waiting for the client.</summary>
+    internal void Send(PreparedEvent prepared, Subscription? subscription = null)
+    {
+        if (Enqueue(prepared, subscription))
+        {
+            Write();
+        }
+    }
+
+    /// <summary>Queues an event. Where it returns true, the caller is to call <see cref="Write"/> soon; nobody else will.</summary>
+    internal bool Enqueue(PreparedEvent prepared, Subscription? subscription)
+    {
+        byte[] bytes = prepared.GetBytes(format);
+        var outbound = new Outbound(prepared, bytes, subscription);
+        lock (_lock)
+        {
+            if (_ended || _closing is not null || subscription is { Ended: true })
+            {
+                return false;
+            }
+
+            if (prepared.Delivery == Delivery.Transient && _bytes > options.QueueBytes / 4)
+            {
+                return false;
+            }
+
+            if (prepared.Delivery == Delivery.Latest && prepared.Event is MessageReceived { Channel: var channel, Message.Key: { } key })
+            {
+                // The queue holds the place of the first unsent value of a key; the value sent there is the newest.
+                _latest ??= [];
+                if (_latest.TryGetValue((channel, key), out var unsent))
+                {
+                    _latest[(channel, key)] = outbound;
+                    _bytes += bytes.Length - unsent.Bytes.Length;
+                    return false;
+                }
+
+                _latest.Add((channel, key), outbound);
+            }
+
+            if (_bytes > 0 && _bytes + bytes.Length > options.QueueBytes)
+            {
+                return EnqueueClosing(CloseReason.SlowConsumer);
+            }
+
+            (_queue ??= new(4)).Enqueue(outbound);
+            _bytes += bytes.Length;
+            return StartWriting();
+        }
+    }
+
+    /// <summary>Tells the client why and then closes. What has been queued before is still written, unless the client was too slow.</summary>
+    public void Close(CloseReason reason)
+    {
+        bool write;
+        lock (_lock)
+        {
+            write = !_ended && _closing is null && EnqueueClosing(reason);
+        }
+
+        if (write)
+        {
+            Write();
+        }
+    }
+
+    /// <summary>Completes when less than half of the queue is taken, or the connection has ended.</summary>
+    internal Task WaitForRoomAsync()
+    {
+        lock (_lock)
+        {
+            return _ended || _closing is not null || _bytes < options.QueueBytes / 2
+                ? Task.CompletedTask
+                : (_drained ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+
+    /// <summary>
+    /// Writes what is queued, until nothing is. Runs on the caller's thread for as long as the client takes what it is given: that is
+    /// the fast path, without a change of threads. Never throws.
+    /// </summary>
+    internal void Write() => _ = WriteQueuedAsync();
+
+    /// <summary>
+    /// Writes events to the client, together. The array belongs to the caller and is valid until the task completes. A failure ends
+    /// this connection and no other.
+    /// </summary>
+    protected abstract ValueTask WriteAsync(ReadOnlyMemory<Outbound> events);
+
+    /// <summary>Ends the link after the last words were written. Called once.</summary>
+    protected abstract ValueTask CloseAsync(CloseReason reason);
+
+    /// <summary>Cuts the link: the client takes no more bytes.</summary>
+    protected abstract void Abort();
+
+    /// <summary>Moves the subscription's cursor past an event. Safe to repeat; a transport that writes cursors calls it event by event.</summary>
+    protected static void Advance(in Outbound outbound)
+    {
+        if (outbound.Subscription is not { } subscription)
+        {
+            return;
+        }
+
+        if (outbound.Event.Offset is > 0 and var offset)
+        {
+            subscription.Sent = subscription.Sent with { Offset = offset };
+        }
+        else if (outbound.Event.Event is GapDetected { Position: var position })
+        {
+            subscription.Sent = position;
+        }
+    }
+
+    async Task WriteQueuedAsync()
+    {
+        Outbound[] batch = ArrayPool<Outbound>.Shared.Rent(WriteEvents);
+        try
+        {
+            while (TryTake(batch, out int count, out int bytes))
+            {
+                var write = WriteAsync(batch.AsMemory(0, count));
+                if (!write.IsCompletedSuccessfully)
+                {
+                    await write;
+                }
+
+                Written(batch.AsSpan(0, count), bytes);
+            }
+
+            if (_closing is { } reason)
+            {
+                await CloseAsync(reason);
+            }
+        }
+        catch (Exception exception)
+        {
+            ClientConnectionLog.WriteFailed(logger, Id, exception);
+            Abort();
+        }
+        finally
+        {
+            ArrayPool<Outbound>.Shared.Return(batch, clearArray: true);
+        }
+    }
+
+    bool TryTake(Outbound[] batch, out int count, out int bytes)
+    {
+        lock (_lock)
+        {
+            count = bytes = 0;
+            while (count < WriteEvents && bytes < WriteBytes && _queue is not null && _queue.TryDequeue(out var next))
+            {
+                if (next.Event.Event is MessageReceived { Channel: var channel, Message: { Delivery: Delivery.Latest, Key: { } key } }
+                    && _latest!.Remove((channel, key), out var newest))
+                {
+                    next = newest;
+                }
+
+                batch[count++] = next;
+                bytes += next.Bytes.Length;
+            }
+
+            if (count == 0)
+            {
+                // A closing connection stays "writing": nothing may follow its last words.
+                _writing = _closing is not null;
+            }
+
+            return count > 0;
+        }
+    }
+
+    void Written(ReadOnlySpan<Outbound> batch, int bytes)
+    {
+        foreach (var outbound in batch)
+        {
+            Advance(outbound);
+        }
+
+        lock (_lock)
+        {
+            _bytes = Math.Max(0, _bytes - bytes);
+            if (_drained is not null && _bytes < options.QueueBytes / 2)
+            {
+                _drained.TrySetResult();
+                _drained = null;
+            }
+        }
+    }
+
+    bool StartWriting()
+    {
+        if (_writing)
+        {
+            return false;
+        }
+
+        return _writing = true;
+    }
+
+    bool EnqueueClosing(CloseReason reason)
+    {
+        _closing = reason;
+        if (reason == CloseReason.SlowConsumer)
+        {
+            // What waits is of no use any more: the client resumes by its cursor.
+            _queue?.Clear();
+            _latest = null;
+            ClientConnectionLog.SlowConsumer(logger, Id, UserId, _bytes);
+            _bytes = 0;
+        }
+
+        var closing = new PreparedEvent(new ConnectionClosing(reason));
+        (_queue ??= new(4)).Enqueue(new(closing, closing.GetBytes(format), null));
+        _drained?.TrySetResult();
+        _ = AbortAfterAsync(options.CloseTimeout);
+        return StartWriting();
+    }
+
+    async Task AbortAfterAsync(TimeSpan timeout)
+    {
+        await Task.Delay(timeout);
+        if (!_ended)
+        {
+            Abort();
+        }
+    }
+}
+
+static partial class ClientConnectionLog
+{
+    [LoggerMessage(1, LogLevel.Debug, "Connection {ConnectionId} ends: a write failed.")]
+    public static partial void WriteFailed(ILogger logger, string connectionId, Exception exception);
+
+    [LoggerMessage(2, LogLevel.Information, "Connection {ConnectionId} of {User} is closed: {Bytes} bytes were waiting for it (slow_consumer).")]
+    public static partial void SlowConsumer(ILogger logger, string connectionId, string user, int bytes);
+}

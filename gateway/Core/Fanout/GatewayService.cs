@@ -1,0 +1,125 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Streams;
+using OrleansRealtime.Gateways;
+
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>
+/// The life of a gateway: it subscribes to its mailbox before the first connection comes, renews its lease, compares its channels
+/// with their logs, and at the end sends everybody away and retires.
+/// </summary>
+sealed partial class GatewayService(
+    GatewayIdentity identity,
+    LocalChannels channels,
+    Uplinks uplinks,
+    ClientConnections connections,
+    IClusterClient cluster,
+    IHostApplicationLifetime lifetime,
+    IOptions<GatewayOptions> options,
+    TimeProvider time,
+    ILogger<GatewayService> logger) : BackgroundService
+{
+    /// <summary>How often expired tokens, idle channels and handed-out inboxes are looked after.</summary>
+    static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(1);
+
+    StreamSubscriptionHandle<MailboxBatch>? _mailbox;
+
+    IGatewayGrain Lease => cluster.GetGrain<IGatewayGrain>(identity.Id);
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var stream = cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
+            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id));
+        _mailbox = await stream.SubscribeAsync((batch, _) => OnMailboxAsync(batch));
+        await Lease.Heartbeat();
+        lifetime.ApplicationStopping.Register(connections.ShutDown);
+        Started(identity.Id);
+        await base.StartAsync(cancellationToken);
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        try
+        {
+            await Lease.Retire().WaitAsync(cancellationToken);
+            await (_mailbox?.UnsubscribeAsync() ?? Task.CompletedTask).WaitAsync(cancellationToken);
+        }
+        catch (Exception exception)
+        {
+            // The lease lapses by itself.
+            NotRetired(exception);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Housekeeping, time);
+        long lastHeartbeat = time.GetTimestamp();
+        int share = 0;
+        while (await timer.WaitForNextTickAsync(stoppingToken).AsTask().ContinueWith(t => t.IsCompletedSuccessfully && t.Result, TaskScheduler.Default))
+        {
+            connections.CloseExpired();
+            channels.Sweep();
+            uplinks.Sweep();
+            try
+            {
+                await channels.ReportDeliveredAsync();
+                if (time.GetElapsedTime(lastHeartbeat) >= options.Value.Heartbeat)
+                {
+                    lastHeartbeat = time.GetTimestamp();
+                    share = await HeartbeatAsync(share);
+                }
+            }
+            catch (Exception exception)
+            {
+                NoCluster(exception);
+            }
+        }
+    }
+
+    async Task<int> HeartbeatAsync(int share)
+    {
+        int shares = options.Value.HeartbeatsPerComparison;
+        if (await Lease.Heartbeat())
+        {
+            await channels.CompareAsync(share, shares);
+        }
+        else
+        {
+            // The lease lapsed or was lost with its silo: the grains may have forgotten us.
+            await channels.CompareAsync(0, 1);
+        }
+
+        return (share + 1) % shares;
+    }
+
+    async Task OnMailboxAsync(MailboxBatch batch)
+    {
+        foreach (var mailboxEvent in batch.Events)
+        {
+            if (mailboxEvent is DisconnectRequested request)
+            {
+                connections.Disconnect(request.Channel, request.ConnectionId);
+            }
+        }
+
+        await channels.DeliverAsync(batch);
+        if (batch.Lost)
+        {
+            _ = Task.Run(() => channels.CompareAsync(0, 1));
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Information, "Gateway {GatewayId} is ready.")]
+    partial void Started(string gatewayId);
+
+    [LoggerMessage(2, LogLevel.Warning, "The gateway could not retire; its lease will lapse.")]
+    partial void NotRetired(Exception exception);
+
+    [LoggerMessage(3, LogLevel.Warning, "The cluster could not be reached; connections stay, and it is tried again.")]
+    partial void NoCluster(Exception exception);
+}

@@ -1,0 +1,597 @@
+using Microsoft.Extensions.Logging;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateways;
+
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>
+/// What this gateway knows of one channel: its local audience, and how far the log has been passed on to it.
+/// <para>
+/// The next offset is passed on, an older one is dropped, and before a later one the hole is filled from the log. The mailbox may
+/// lose, repeat and reorder: what connections are sent is the log, in order, each offset once.
+/// </para>
+/// <para>
+/// Lock order: a channel's lock may be held when a connection's lock is taken, never the reverse. No grain call under the lock.
+/// </para>
+/// </summary>
+sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster, TimeProvider time, ILogger logger)
+{
+    /// <summary>Events that are held back while a hole is filled; beyond it they are dropped and read from the log as well.</summary>
+    const int HeldEvents = 4096;
+
+    /// <summary>Bytes of live messages that are kept for connections that are catching up; beyond it these read on in the log.</summary>
+    const int SeamBytes = 1 << 20;
+
+    /// <summary>Messages of one read.</summary>
+    const int PageSize = 500;
+
+    readonly Lock _lock = new();
+    readonly List<Subscription> _live = [];
+    readonly List<Subscription> _catchingUp = [];
+    readonly Queue<ChannelMessages> _held = new();
+    readonly Dictionary<string, PresenceCount> _presence = [];
+    readonly Dictionary<Cursor, Task<Page>> _reads = [];
+    List<PreparedEvent>? _seam;
+    long _seamStart;
+    int _seamBytes;
+    Task? _declaration;
+    string _epoch = "";
+    long _offset;
+    long _revision;
+    long _reported;
+    bool _known;
+    bool _repairing;
+    bool _removed;
+    long _emptySince;
+
+    public ChannelId Id { get; } = id;
+
+    /// <summary>How far the log has been passed on to the connections here.</summary>
+    public ChannelHead Position
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return new(_epoch, _offset, _revision);
+            }
+        }
+    }
+
+    // ---- The audience -----------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// Begins delivery: after the cursor, or from now where there is none. Completes when the connection has been sent everything up
+    /// to the live messages; from then on it gets those. Null where this channel has been removed: get a new one.
+    /// </summary>
+    public async Task<SubscribeResult?> SubscribeAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        Task declaration;
+        lock (_lock)
+        {
+            if (_removed)
+            {
+                return null;
+            }
+
+            // The declaration goes first: a grain takes no presence from a gateway it does not know.
+            declaration = _declaration ??= DeclareAsync();
+            _catchingUp.Add(subscription);
+            CountPresence(subscription, +1);
+        }
+
+        try
+        {
+            await declaration.WaitAsync(cancellationToken);
+            return await CatchUpAsync(subscription, cursor, cancellationToken);
+        }
+        catch
+        {
+            Unsubscribe(subscription);
+            throw;
+        }
+    }
+
+    public void Unsubscribe(Subscription subscription)
+    {
+        lock (_lock)
+        {
+            bool was = _live.Remove(subscription);
+            if (_catchingUp.Remove(subscription))
+            {
+                was = true;
+                CloseSeamIfUnused();
+            }
+
+            if (was)
+            {
+                CountPresence(subscription, -1);
+                if (_live.Count + _catchingUp.Count == 0)
+                {
+                    _emptySince = time.GetTimestamp();
+                }
+            }
+        }
+    }
+
+    /// <summary>Removes the channel where it has had no audience for a while, and tells the grain.</summary>
+    public bool TryRemove(TimeSpan linger)
+    {
+        lock (_lock)
+        {
+            if (_known && _live.Count + _catchingUp.Count == 0 && time.GetElapsedTime(_emptySince) >= linger)
+            {
+                // Under the lock: a successor of this channel can declare its interest only after this.
+                _removed = true;
+                _ = uplinks.DeclareAsync(Id, false);
+            }
+
+            return _removed;
+        }
+    }
+
+    /// <summary>How far an inbox has been handed to any of its user's connections here; null where that has not changed since the last call.</summary>
+    public Cursor? TakeDelivered()
+    {
+        lock (_lock)
+        {
+            if (_offset == _reported || _live.Count == 0)
+            {
+                return null;
+            }
+
+            long sent = _live.Max(s => s.Sent.Epoch == _epoch ? s.Sent.Offset : 0);
+            if (sent <= _reported)
+            {
+                return null;
+            }
+
+            _reported = sent;
+            return new(_epoch, sent);
+        }
+    }
+
+    /// <summary>Declares interest and all presence anew, and compares the log's head with what has been passed on.</summary>
+    public async Task CompareAsync()
+    {
+        PresenceCount[] presence;
+        lock (_lock)
+        {
+            if (_removed || !_known)
+            {
+                return;
+            }
+
+            presence = [.. _presence.Values];
+        }
+
+        CompareHead(await uplinks.DeclareAsync(Id, true, presence));
+    }
+
+    // ---- From the mailbox -------------------------------------------------------------------------------------------
+
+    public void Deliver(ChannelMessages messages, FanoutBatch batch)
+    {
+        lock (_lock)
+        {
+            if (!_known || _repairing)
+            {
+                if (_held.Count < HeldEvents)
+                {
+                    _held.Enqueue(messages);
+                }
+
+                return;
+            }
+
+            if (!TryPassOn(messages, batch))
+            {
+                _held.Enqueue(messages);
+                StartRepair();
+            }
+        }
+    }
+
+    public void CompareHead(ChannelHead head)
+    {
+        lock (_lock)
+        {
+            if (_known && !_repairing && (head.Epoch != _epoch || head.Offset > _offset || head.Revision > _revision))
+            {
+                StartRepair();
+            }
+        }
+    }
+
+    /// <summary>Passes on something that has no place in the log.</summary>
+    public void Deliver(PreparedEvent prepared, FanoutBatch batch)
+    {
+        lock (_lock)
+        {
+            SendToLive(prepared, batch);
+        }
+    }
+
+    // ---- Passing on, under the lock -----------------------------------------------------------------------------------
+
+    /// <summary>Passes on what comes next. False at a hole or another epoch; what came before it has been passed on.</summary>
+    bool TryPassOn(ChannelMessages messages, FanoutBatch batch)
+    {
+        foreach (var message in messages.Messages)
+        {
+            if (message.Delivery == Delivery.Transient)
+            {
+                SendToLive(new(new MessageReceived(Id, messages.Epoch, message)), batch);
+                continue;
+            }
+
+            if (messages.Epoch != _epoch)
+            {
+                return false;
+            }
+
+            if (message.Delivery == Delivery.Latest)
+            {
+                if (message.Offset > _revision)
+                {
+                    _revision = message.Offset;
+                    PassOn(message, batch);
+                }
+
+                continue;
+            }
+
+            if (message.Offset > _offset + 1)
+            {
+                return false;
+            }
+
+            if (message.Offset == _offset + 1)
+            {
+                _offset = message.Offset;
+                PassOn(message, batch);
+            }
+        }
+
+        return true;
+    }
+
+    void PassOn(Message message, FanoutBatch batch)
+    {
+        var prepared = new PreparedEvent(new MessageReceived(Id, _epoch, message));
+        SendToLive(prepared, batch);
+        if (_catchingUp.Count > 0)
+        {
+            KeepForSeam(prepared, message.Size);
+        }
+    }
+
+    void SendToLive(PreparedEvent prepared, FanoutBatch batch)
+    {
+        foreach (var subscription in _live)
+        {
+            if (subscription.Wants(prepared) && subscription.Connection.Enqueue(prepared, subscription))
+            {
+                batch.Add(subscription.Connection);
+            }
+        }
+    }
+
+    // ---- Holes ------------------------------------------------------------------------------------------------------
+
+    void StartRepair()
+    {
+        _repairing = true;
+        _ = Task.Run(RepairAsync);
+    }
+
+    /// <summary>Reads the log from where the audience is until nothing is missing any more.</summary>
+    async Task RepairAsync()
+    {
+        var delay = TimeSpan.FromMilliseconds(100);
+        while (true)
+        {
+            try
+            {
+                if (await RepairOnceAsync())
+                {
+                    return;
+                }
+            }
+            catch (Exception exception)
+            {
+                LocalChannelLog.RepairFailed(logger, Id, exception);
+                await Task.Delay(delay, time);
+                delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, TimeSpan.FromSeconds(5).Ticks));
+            }
+        }
+    }
+
+    async Task<bool> RepairOnceAsync()
+    {
+        var position = Position;
+        var grain = cluster.GetChannel(Id);
+        var page = await grain.Read(new(new Cursor(position.Epoch, position.Offset), null, PageSize));
+        var latest = page.Head.Epoch != position.Epoch ? await grain.ReadLatest(0)
+            : page.Head.Revision > position.Revision ? await grain.ReadLatest(position.Revision) : [];
+        var batch = new FanoutBatch();
+        bool complete;
+        lock (_lock)
+        {
+            if (!page.Recovered)
+            {
+                StartAfterGap(page, batch);
+            }
+
+            bool passedOn = TryPassOn(new(Id, page.Head.Epoch, page.Messages), batch) && TryPassOn(new(Id, page.Head.Epoch, latest), batch);
+            complete = passedOn && !page.More && TryPassOnHeld(batch);
+            _repairing = !complete;
+        }
+
+        await batch.WriteAsync();
+        return complete;
+    }
+
+    /// <summary>What has been missed is gone for good: the audience is told, and goes on from the oldest message there is.</summary>
+    void StartAfterGap(HistoryPage page, FanoutBatch batch)
+    {
+        bool newEpoch = page.Head.Epoch != _epoch;
+        _epoch = page.Head.Epoch;
+        _offset = page.Messages.Count > 0 ? page.Messages[0].Offset - 1 : page.Head.Offset;
+        _revision = newEpoch ? 0 : _revision;
+        foreach (var subscription in _live)
+        {
+            subscription.StartsAfter(0, newEpoch ? 0 : _revision);
+        }
+
+        SendToLive(new(new GapDetected(Id, new(_epoch, _offset), newEpoch ? "new_epoch" : "trimmed")), batch);
+        DropSeam();
+    }
+
+    bool TryPassOnHeld(FanoutBatch batch)
+    {
+        while (_held.TryPeek(out var held))
+        {
+            // Of an epoch that is over: the log has been read since.
+            if (!TryPassOn(held, batch) && held.Epoch == _epoch)
+            {
+                return false;
+            }
+
+            _held.Dequeue();
+        }
+
+        return true;
+    }
+
+    // ---- Catching up ------------------------------------------------------------------------------------------------
+
+    async Task DeclareAsync()
+    {
+        var head = await uplinks.DeclareAsync(Id, true);
+        var batch = new FanoutBatch();
+        lock (_lock)
+        {
+            (_epoch, _offset, _revision, _known) = (head.Epoch, head.Offset, head.Revision, true);
+            if (!TryPassOnHeld(batch))
+            {
+                StartRepair();
+            }
+        }
+
+        await batch.WriteAsync();
+    }
+
+    async Task<SubscribeResult> CatchUpAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        var head = OpenSeam();
+        if (cursor is not { } position)
+        {
+            subscription.Sent = new(head.Epoch, head.Offset);
+            return await GoLiveAsync(subscription, null, await SendLatestAsync(subscription)) ?? new(subscription.Sent, true);
+        }
+
+        subscription.Sent = position;
+        bool recovered = true;
+        while (true)
+        {
+            var page = await ReadAsync(position, cancellationToken);
+            if (!page.Recovered)
+            {
+                recovered = false;
+                position = new(page.Head.Epoch, page.Messages.Count > 0 ? page.Messages[0].Offset - 1 : page.Head.Offset);
+                subscription.Sent = position;
+            }
+
+            foreach (var prepared in page.Messages)
+            {
+                subscription.Connection.Send(prepared, subscription);
+                position = position with { Offset = prepared.Offset };
+            }
+
+            await subscription.Connection.WaitForRoomAsync().WaitAsync(cancellationToken);
+            if (!page.More && await GoLiveAsync(subscription, position, await SendLatestAsync(subscription)) is { } result)
+            {
+                return result with { Recovered = recovered };
+            }
+        }
+    }
+
+    /// <summary>Sends the newest value of each key. Returns the revision up to which they have been sent.</summary>
+    async Task<long> SendLatestAsync(Subscription subscription)
+    {
+        var position = Position;
+        if (position.Revision == 0)
+        {
+            return 0;
+        }
+
+        long revision = position.Revision;
+        foreach (var message in await cluster.GetChannel(Id).ReadLatest(0))
+        {
+            subscription.Connection.Send(new(new MessageReceived(Id, position.Epoch, message)), subscription);
+            revision = Math.Max(revision, message.Offset);
+        }
+
+        return revision;
+    }
+
+    /// <summary>From here on live messages are kept until the subscription has caught up with them.</summary>
+    ChannelHead OpenSeam()
+    {
+        lock (_lock)
+        {
+            if (_seam is null)
+            {
+                (_seam, _seamStart, _seamBytes) = ([], _offset, 0);
+            }
+
+            return new(_epoch, _offset, _revision);
+        }
+    }
+
+    /// <summary>
+    /// Hands over what has come since the seam was opened and makes the subscription live, in one step, so that nothing is lost, sent
+    /// twice or out of order between the log and the live messages. Null where the seam does not reach back to the position: read on.
+    /// Without a position delivery begins here.
+    /// </summary>
+    async ValueTask<SubscribeResult?> GoLiveAsync(Subscription subscription, Cursor? position, long revision)
+    {
+        var batch = new FanoutBatch();
+        SubscribeResult result;
+        lock (_lock)
+        {
+            if (position is { } known)
+            {
+                if (known.Epoch != _epoch || known.Offset < _seamStart)
+                {
+                    return null;
+                }
+
+                // The log may have been read further than the mailbox has brought this channel: what is still to come of that is not sent again.
+                subscription.StartsAfter(known.Offset, revision);
+            }
+            else
+            {
+                position = subscription.Sent = new(_epoch, _offset);
+                subscription.StartsAfter(_offset, revision);
+            }
+
+            foreach (var prepared in _seam ?? [])
+            {
+                if (subscription.Wants(prepared) && subscription.Connection.Enqueue(prepared, subscription))
+                {
+                    batch.Add(subscription.Connection);
+                }
+            }
+
+            if (_catchingUp.Remove(subscription))
+            {
+                _live.Add(subscription);
+            }
+
+            CloseSeamIfUnused();
+            result = new(new(_epoch, Math.Max(position.Value.Offset, _offset)), true);
+        }
+
+        await batch.WriteAsync();
+        return result;
+    }
+
+    void KeepForSeam(PreparedEvent prepared, int size)
+    {
+        if (_seam is null)
+        {
+            return;
+        }
+
+        if (_seamBytes + size > SeamBytes)
+        {
+            // Whoever is catching up reads on in the log; the seam begins anew after this message.
+            DropSeam();
+            return;
+        }
+
+        _seam.Add(prepared);
+        _seamBytes += size;
+    }
+
+    void DropSeam()
+    {
+        if (_seam is not null)
+        {
+            (_seam, _seamStart, _seamBytes) = ([], _offset, 0);
+        }
+    }
+
+    void CloseSeamIfUnused()
+    {
+        if (_catchingUp.Count == 0)
+        {
+            _seam = null;
+        }
+    }
+
+    /// <summary>Reads one page; whoever asks for the same page meanwhile shares the read and the encoded bytes.</summary>
+    async Task<Page> ReadAsync(Cursor after, CancellationToken cancellationToken)
+    {
+        Task<Page>? read;
+        lock (_lock)
+        {
+            if (!_reads.TryGetValue(after, out read))
+            {
+                _reads.Add(after, read = ReadPageAsync(after));
+            }
+        }
+
+        return await read.WaitAsync(cancellationToken);
+    }
+
+    async Task<Page> ReadPageAsync(Cursor after)
+    {
+        // Not under the caller's lock.
+        await Task.Yield();
+        try
+        {
+            var page = await cluster.GetChannel(Id).Read(new(after, null, PageSize));
+            return new(page.Head, [.. page.Messages.Select(m => new PreparedEvent(new MessageReceived(Id, page.Head.Epoch, m)))], page.Recovered, page.More);
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _reads.Remove(after);
+            }
+        }
+    }
+
+    void CountPresence(Subscription subscription, int change)
+    {
+        if (Id.Kind == ChannelKind.Namespace)
+        {
+            return;
+        }
+
+        string key = Id.Kind == ChannelKind.Room ? subscription.Connection.UserId : subscription.Connection.Id;
+        int connections = (_presence.TryGetValue(key, out var count) ? count.Connections : 0) + change;
+        count = new(key, connections, Id.Kind == ChannelKind.User ? subscription.Connection.Transport : null);
+        if (connections > 0)
+        {
+            _presence[key] = count;
+        }
+        else
+        {
+            _presence.Remove(key);
+        }
+
+        uplinks.SetPresence(Id, count);
+    }
+
+    sealed record Page(ChannelHead Head, IReadOnlyList<PreparedEvent> Messages, bool Recovered, bool More);
+}
+
+static partial class LocalChannelLog
+{
+    [LoggerMessage(1, LogLevel.Warning, "{Channel} could not be read to fill a hole; it is tried again.")]
+    public static partial void RepairFailed(ILogger logger, ChannelId channel, Exception exception);
+}

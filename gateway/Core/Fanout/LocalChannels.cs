@@ -1,0 +1,149 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateways;
+using OrleansRealtime.Users;
+
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>The channels that this gateway follows, because some connection here is subscribed to them.</summary>
+sealed class LocalChannels(
+    Uplinks uplinks, IClusterClient cluster, IOptions<GatewayOptions> options, TimeProvider time, ILogger<LocalChannels> logger)
+{
+    /// <summary>Comparisons with grains that run side by side.</summary>
+    const int ComparisonsAtOnce = 64;
+
+    readonly ConcurrentDictionary<ChannelId, LocalChannel> _channels = new();
+
+    /// <summary>
+    /// Subscribes a connection, unless it is subscribed already: then the earlier result stands. Completes when the connection has
+    /// been sent everything up to the live messages. Null where it has too many rooms, or has ended.
+    /// </summary>
+    public async Task<SubscribeResult?> SubscribeAsync(
+        ClientConnection connection, ChannelId id, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var channel = _channels.GetOrAdd(
+                id, static (key, self) => new(key, self.Uplinks, self.Cluster, self.Time, self.Logger), new Context(uplinks, cluster, time, logger));
+            var subscription = new Subscription(connection, channel);
+            var present = connection.Add(subscription, out _);
+            if (present is null)
+            {
+                return null;
+            }
+
+            if (present != subscription)
+            {
+                return await present.Ready.Task.WaitAsync(cancellationToken);
+            }
+
+            try
+            {
+                if (await channel.SubscribeAsync(subscription, cursor, cancellationToken) is { } result)
+                {
+                    if (subscription.Ended)
+                    {
+                        channel.Unsubscribe(subscription);
+                    }
+
+                    subscription.Ready.SetResult(result);
+                    return result;
+                }
+
+                connection.Remove(subscription);
+            }
+            catch (Exception exception)
+            {
+                connection.Remove(subscription);
+                subscription.Ready.SetException(exception);
+                _ = subscription.Ready.Task.Exception;
+                throw;
+            }
+        }
+    }
+
+    public static bool Unsubscribe(ClientConnection connection, ChannelId id)
+    {
+        if (connection.Find(id) is not { } subscription || !connection.Remove(subscription))
+        {
+            return false;
+        }
+
+        subscription.Channel.Unsubscribe(subscription);
+        return true;
+    }
+
+    /// <summary>The connection is gone.</summary>
+    public static void End(ClientConnection connection)
+    {
+        foreach (var subscription in connection.End())
+        {
+            subscription.Channel.Unsubscribe(subscription);
+        }
+    }
+
+    /// <summary>Hands a batch from the mailbox to the audiences, and writes.</summary>
+    public Task DeliverAsync(MailboxBatch mailbox)
+    {
+        var batch = new FanoutBatch();
+        foreach (var mailboxEvent in mailbox.Events)
+        {
+            if (!_channels.TryGetValue(mailboxEvent.Channel, out var channel))
+            {
+                continue;
+            }
+
+            switch (mailboxEvent)
+            {
+                case ChannelMessages messages:
+                    channel.Deliver(messages, batch);
+                    break;
+                case HeadRepeated { Head: var head }:
+                    channel.CompareHead(head);
+                    break;
+                case PresenceChanged presence:
+                    channel.Deliver(
+                        new PreparedEvent(new PresenceReceived(
+                            RoomName.FromQualified(presence.Channel.Key), presence.Joined, presence.Left, presence.Members)),
+                        batch);
+                    break;
+            }
+        }
+
+        return batch.WriteAsync();
+    }
+
+    /// <summary>Compares one share of the channels with their logs; all of them where there is one share.</summary>
+    public Task CompareAsync(int share, int shares) => Parallel.ForEachAsync(
+        _channels.Values.Where(c => (uint)c.Id.GetHashCode() % shares == share),
+        new ParallelOptions { MaxDegreeOfParallelism = ComparisonsAtOnce },
+        async (channel, _) => await channel.CompareAsync());
+
+    /// <summary>Lets go of the channels that have had no audience for a while.</summary>
+    public void Sweep()
+    {
+        foreach (var (id, channel) in _channels)
+        {
+            if (channel.TryRemove(options.Value.ChannelLinger))
+            {
+                _channels.TryRemove(new(id, channel));
+            }
+        }
+    }
+
+    /// <summary>Tells the users' grains how far their inboxes have been handed out.</summary>
+    public async Task ReportDeliveredAsync()
+    {
+        foreach (var (id, channel) in _channels)
+        {
+            if (id.Kind == ChannelKind.User && channel.TakeDelivered() is { } delivered)
+            {
+                await cluster.GetGrain<IUserGrain>(id.Key).Delivered(delivered);
+            }
+        }
+    }
+
+    readonly record struct Context(Uplinks Uplinks, IClusterClient Cluster, TimeProvider Time, ILogger Logger);
+}

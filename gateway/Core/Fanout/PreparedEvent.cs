@@ -1,0 +1,34 @@
+using OrleansRealtime.Channels;
+
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>How a transport writes events. One instance for each format in a process.</summary>
+public abstract class WireFormat
+{
+    static int s_count;
+
+    /// <summary>The place of this format's bytes in a <see cref="PreparedEvent"/>.</summary>
+    internal int Index { get; } = Interlocked.Increment(ref s_count) - 1;
+
+    /// <summary>
+    /// The bytes of an event, the same for every connection that uses the format. The caller does not change them.
+    /// </summary>
+    protected internal abstract byte[] Encode(ServerEvent serverEvent);
+}
+
+/// <summary>An event that is encoded at most once for each wire format, however many connections get it.</summary>
+public sealed class PreparedEvent(ServerEvent serverEvent)
+{
+    // A process has a handful of formats, most events need one or two of them.
+    readonly byte[]?[] _bytes = new byte[]?[4];
+
+    public ServerEvent Event { get; } = serverEvent;
+
+    /// <summary>The place in its channel's log; 0 for what has none.</summary>
+    public long Offset => Event is MessageReceived { Message: { Delivery: Delivery.Durable, Offset: var offset } } ? offset : 0;
+
+    public Delivery Delivery => Event is MessageReceived { Message.Delivery: var delivery } ? delivery : Delivery.Durable;
+
+    // Two threads may both encode; they make the same bytes.
+    public byte[] GetBytes(WireFormat format) => _bytes[format.Index] ??= format.Encode(Event);
+}

@@ -1,0 +1,18 @@
+using OrleansRealtime.Channels;
+
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>Something that clients are told, before it is encoded for one of the wire formats.</summary>
+public abstract record ServerEvent;
+
+/// <summary>A message of a room, an inbox or a namespace's broadcast.</summary>
+public sealed record MessageReceived(ChannelId Channel, string Epoch, Message Message) : ServerEvent;
+
+/// <summary>Members came to a room or left it.</summary>
+public sealed record PresenceReceived(RoomName Room, IReadOnlyList<string> Joined, IReadOnlyList<string> Left, int Members) : ServerEvent;
+
+/// <summary>Messages of the channel are missing for good; delivery goes on after <paramref name="Position"/>.</summary>
+public sealed record GapDetected(ChannelId Channel, Cursor Position, string Reason) : ServerEvent;
+
+/// <summary>The connection is about to be closed.</summary>
+public sealed record ConnectionClosing(CloseReason Reason) : ServerEvent;

@@ -1,0 +1,219 @@
+using Microsoft.Extensions.Logging;
+using OrleansRealtime.Channels;
+
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>
+/// The gateway's way up to one channel's grain: publications, interest and presence, gathered into batches. One call is in flight,
+/// so that everything arrives in the order in which it was given here, and a busy channel costs few calls.
+/// </summary>
+sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> grain, TimeProvider time, ILogger logger)
+{
+    /// <summary>Publications of one call at most.</summary>
+    const int BatchCount = 256;
+
+    /// <summary>Bytes of data of one call at most; one publication may exceed it.</summary>
+    const int BatchBytes = 1 << 20;
+
+    /// <summary>How long a failed declaration waits before it is repeated.</summary>
+    static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(500);
+
+    readonly Lock _lock = new();
+    readonly Queue<(Publication Publication, TaskCompletionSource<PublishResult> Done)> _publications = new();
+    Dictionary<string, PresenceCount> _presence = [];
+    List<TaskCompletionSource<ChannelHead>> _declared = [];
+    bool? _interested;
+    bool _presenceIsComplete;
+    bool _sending;
+    bool _closed;
+
+    /// <summary>Queues a publication. Null where the uplink has been closed: get a new one.</summary>
+    public Task<PublishResult>? Publish(Publication publication)
+    {
+        var done = new TaskCompletionSource<PublishResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                return null;
+            }
+
+            _publications.Enqueue((publication, done));
+        }
+
+        Start();
+        return done.Task;
+    }
+
+    /// <summary>Says how many connections there are now; only the last word on each key is sent.</summary>
+    public bool SetPresence(PresenceCount count)
+    {
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                return false;
+            }
+
+            _presence[count.Key] = count;
+        }
+
+        Start();
+        return true;
+    }
+
+    /// <summary>
+    /// Says whether the gateway wants the channel's events, where there is a complete list of presence together with that, and completes
+    /// with the channel's head. A declaration is repeated until it arrives.
+    /// </summary>
+    public Task<ChannelHead>? Declare(bool interested, IReadOnlyCollection<PresenceCount>? completePresence = null)
+    {
+        var declared = new TaskCompletionSource<ChannelHead>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                return null;
+            }
+
+            _interested = interested;
+            _declared.Add(declared);
+            if (completePresence is not null)
+            {
+                _presence = completePresence.ToDictionary(p => p.Key);
+                _presenceIsComplete = true;
+            }
+        }
+
+        Start();
+        return declared.Task;
+    }
+
+    /// <summary>Closes the uplink where nothing is under way.</summary>
+    public bool TryClose()
+    {
+        lock (_lock)
+        {
+            return _closed = !_sending;
+        }
+    }
+
+    void Start()
+    {
+        lock (_lock)
+        {
+            if (_sending)
+            {
+                return;
+            }
+
+            _sending = true;
+        }
+
+        // Not on the caller's thread: what others give meanwhile joins the batch.
+        ThreadPool.UnsafeQueueUserWorkItem(static self => _ = self.SendAsync(), this, preferLocal: true);
+    }
+
+    async Task SendAsync()
+    {
+        var waiting = new List<TaskCompletionSource<PublishResult>>();
+        while (TryTake(waiting, out var batch, out var declared))
+        {
+            try
+            {
+                var result = await grain().Submit(batch);
+                for (int i = 0; i < waiting.Count; i++)
+                {
+                    waiting[i].SetResult(result.Published[i]);
+                }
+
+                foreach (var each in declared)
+                {
+                    each.TrySetResult(result.Head);
+                }
+            }
+            catch (Exception exception)
+            {
+                // Whether the publications were kept is not known: their publishers may repeat them under the same message ids.
+                UplinkLog.Failed(logger, channel, exception);
+                foreach (var each in waiting)
+                {
+                    each.SetResult(new(PublishStatus.Unavailable, "", 0, 0, false));
+                }
+
+                if (Restore(batch, declared))
+                {
+                    await Task.Delay(RetryDelay, time);
+                }
+            }
+        }
+    }
+
+    bool TryTake(
+        List<TaskCompletionSource<PublishResult>> waiting, out GatewayBatch batch, out List<TaskCompletionSource<ChannelHead>> declared)
+    {
+        waiting.Clear();
+        lock (_lock)
+        {
+            if (_publications.Count == 0 && _presence.Count == 0 && _interested is null && !_presenceIsComplete)
+            {
+                _sending = false;
+                (batch, declared) = (null!, null!);
+                return false;
+            }
+
+            int bytes = 0;
+            var publications = _publications.Count == 0 ? [] : new List<Publication>(Math.Min(_publications.Count, BatchCount));
+            while (waiting.Count < BatchCount && _publications.TryPeek(out var next)
+                && (waiting.Count == 0 || bytes + next.Publication.Data.Bytes.Length <= BatchBytes))
+            {
+                _publications.Dequeue();
+                publications.Add(next.Publication);
+                waiting.Add(next.Done);
+                bytes += next.Publication.Data.Bytes.Length;
+            }
+
+            batch = new(gatewayId, _interested, publications, _presence.Count == 0 ? [] : [.. _presence.Values], _presenceIsComplete);
+            declared = _declared;
+            if (_presence.Count > 0)
+            {
+                _presence = [];
+            }
+
+            if (declared.Count > 0)
+            {
+                _declared = [];
+            }
+
+            _interested = null;
+            _presenceIsComplete = false;
+            return true;
+        }
+    }
+
+    /// <summary>Puts back what must arrive, under what has been said since. Returns whether there was anything.</summary>
+    bool Restore(GatewayBatch batch, List<TaskCompletionSource<ChannelHead>> declared)
+    {
+        lock (_lock)
+        {
+            foreach (var count in batch.Presence)
+            {
+                if (!_presenceIsComplete)
+                {
+                    _presence.TryAdd(count.Key, count);
+                }
+            }
+
+            _presenceIsComplete |= batch.PresenceIsComplete;
+            _interested ??= batch.Interested;
+            _declared.InsertRange(0, declared);
+            return _presence.Count > 0 || _interested is not null || _presenceIsComplete;
+        }
+    }
+}
+
+static partial class UplinkLog
+{
+    [LoggerMessage(1, LogLevel.Warning, "{Channel} could not be reached.")]
+    public static partial void Failed(ILogger logger, ChannelId channel, Exception exception);
+}

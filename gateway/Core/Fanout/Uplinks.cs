@@ -1,0 +1,62 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using OrleansRealtime.Channels;
+
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>The ways up to the channels that this gateway talks to at the moment.</summary>
+sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvider time, ILogger<Uplinks> logger)
+{
+    readonly ConcurrentDictionary<ChannelId, Uplink> _uplinks = new();
+
+    public Task<PublishResult> PublishAsync(ChannelId channel, Publication publication)
+    {
+        Task<PublishResult>? done;
+        while ((done = Get(channel).Publish(publication)) is null)
+        {
+        }
+
+        return done;
+    }
+
+    public void SetPresence(ChannelId channel, PresenceCount count)
+    {
+        while (!Get(channel).SetPresence(count))
+        {
+        }
+    }
+
+    public Task<ChannelHead> DeclareAsync(ChannelId channel, bool interested, IReadOnlyCollection<PresenceCount>? completePresence = null)
+    {
+        Task<ChannelHead>? declared;
+        while ((declared = Get(channel).Declare(interested, completePresence)) is null)
+        {
+        }
+
+        return declared;
+    }
+
+    /// <summary>Drops the uplinks on which nothing is under way; they keep no state.</summary>
+    public void Sweep()
+    {
+        foreach (var (channel, uplink) in _uplinks)
+        {
+            if (uplink.TryClose())
+            {
+                _uplinks.TryRemove(new(channel, uplink));
+            }
+        }
+    }
+
+    // A closed uplink that is still listed is replaced.
+    Uplink Get(ChannelId channel) => _uplinks.GetOrAdd(
+        channel, static (id, self) => new Uplink(id, self.Gateway, () => self.Cluster.GetChannel(id), self.Time, self.Logger), new Context(gateway.Id, cluster, time, logger));
+
+    readonly record struct Context(string Gateway, IClusterClient Cluster, TimeProvider Time, ILogger Logger);
+}
+
+/// <summary>Who this gateway is: a new id at every start, so that nothing of an earlier life is taken for its own.</summary>
+sealed class GatewayIdentity
+{
+    public string Id { get; } = $"{Environment.MachineName}-{Guid.NewGuid():n}";
+}

@@ -1,0 +1,372 @@
+using System.Text;
+using Microsoft.Extensions.Options;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Rooms;
+using OrleansRealtime.Users;
+
+namespace OrleansRealtime.Gateway.Operations;
+
+/// <summary>
+/// What clients can do, the same for every transport: names, checks and errors are here, a transport only translates. Whatever is
+/// wrong with a request is thrown as a <see cref="RealtimeException"/> before anything has happened.
+/// </summary>
+sealed class RealtimeOperations(
+    LocalChannels channels,
+    Uplinks uplinks,
+    ClientConnections connections,
+    IClusterClient cluster,
+    TokenValidation tokens,
+    IOptions<GatewayOptions> options)
+{
+    /// <summary>Messages of a page where the client does not say, and at most.</summary>
+    const int DefaultPage = 50, MaxPage = 500;
+
+    /// <summary>Members that presence lists; beyond them it counts.</summary>
+    const int PresenceSample = 1000;
+
+    /// <summary>How long the cluster may take to answer before the client is told that it is unavailable.</summary>
+    static readonly TimeSpan ClusterTimeout = TimeSpan.FromSeconds(15);
+
+    // ---- Connections --------------------------------------------------------------------------------------------------
+
+    /// <summary>Begins what every connection gets unasked: notifications of the default namespace and, where wanted, the user's inbox.</summary>
+    public async Task StartAsync(ClientConnection connection, bool inbox, Cursor? inboxCursor, Cursor? notificationsCursor, CancellationToken cancellationToken)
+    {
+        await SubscribeAsync(connection, ChannelId.Namespace(RoomName.DefaultNamespace), notificationsCursor, cancellationToken);
+        if (inbox)
+        {
+            var user = ChannelId.User(connection.UserId);
+            inboxCursor ??= await CallAsync(cluster.GetGrain<IUserGrain>(connection.UserId).DeliveredUpTo(), cancellationToken);
+            await SubscribeAsync(connection, user, inboxCursor, cancellationToken);
+        }
+    }
+
+    public async Task<JoinResult> JoinAsync(ClientConnection connection, string? room, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        var name = ParseRoom(room);
+        if (!connection.Permissions.MayJoin(name))
+        {
+            throw new RealtimeException(ErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
+        }
+
+        var channel = ChannelId.Room(name);
+        var result = await SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken);
+        return new(name.ToString(), result.Position.ToString(), result.Position.Epoch, result.Position.Offset, result.Recovered);
+    }
+
+    public static void Leave(ClientConnection connection, string? room)
+    {
+        var name = ParseRoom(room);
+        if (!LocalChannels.Unsubscribe(connection, ChannelId.Room(name)))
+        {
+            throw new RealtimeException(ErrorCode.NotAMember, $"This connection is not in '{name}'.");
+        }
+    }
+
+    /// <summary>Renews the connection's token, and takes it out of the rooms that the new one does not allow.</summary>
+    public async Task<AuthenticateResult> AuthenticateAsync(ClientConnection connection, string? token)
+    {
+        var (permissions, error) = await tokens.ValidateAsync(token ?? "");
+        if (permissions is null)
+        {
+            throw error ?? new RealtimeException(ErrorCode.Unauthenticated, "The token is not valid.");
+        }
+
+        if (permissions.UserId != connection.UserId)
+        {
+            throw new RealtimeException(ErrorCode.NotAllowed, "The token is another user's. Open a new connection for that user.");
+        }
+
+        connections.Renew(connection, permissions);
+        foreach (var subscription in connection.Subscriptions)
+        {
+            if (subscription.Id.Kind == ChannelKind.Room && !permissions.MayJoin(RoomName.FromQualified(subscription.Id.Key)))
+            {
+                LocalChannels.Unsubscribe(connection, subscription.Id);
+            }
+        }
+
+        return new(permissions.UserId, permissions.ExpiresAt);
+    }
+
+    /// <summary>Publishes to a room the connection is in. One that has too many publications under way waits for their acknowledgements.</summary>
+    public async Task<PublishAcknowledgement> SendAsync(ClientConnection connection, string? room, SendRequest request)
+    {
+        var name = ParseRoom(room);
+        var channel = ChannelId.Room(name);
+        CheckMayPublish(connection.Permissions, name);
+        var publication = ToPublication(request, connection.UserId);
+        if (connection.Find(channel) is not { } subscription)
+        {
+            throw new RealtimeException(ErrorCode.NotAMember, $"Join '{name}' before sending to it.");
+        }
+
+        if (!subscription.Ready.Task.IsCompletedSuccessfully)
+        {
+            await subscription.Ready.Task;
+        }
+
+        return await PublishInTurnAsync(connection, channel, publication);
+    }
+
+    public Task<PublishAcknowledgement> SendToUserAsync(ClientConnection connection, string? user, SendRequest request) =>
+        PublishInTurnAsync(connection, ParseUser(user), ToPublication(request, connection.UserId));
+
+    public Task<PublishAcknowledgement> BroadcastAsync(ClientConnection connection, string? ns, SendRequest request) =>
+        PublishInTurnAsync(connection, ParseNamespace(connection.Permissions, ns), ToPublication(request, connection.UserId));
+
+    // ---- Requests without a connection ----------------------------------------------------------------------------------
+
+    public Task<PublishAcknowledgement> PublishToRoomAsync(Permissions caller, string? room, SendRequest request)
+    {
+        var name = ParseRoom(room);
+        CheckMayPublish(caller, name);
+        return PublishAsync(ChannelId.Room(name), ToPublication(request, PublisherOf(caller, request)));
+    }
+
+    public Task<PublishAcknowledgement> PublishToUserAsync(Permissions caller, string? user, SendRequest request) =>
+        PublishAsync(ParseUser(user), ToPublication(request, PublisherOf(caller, request)));
+
+    public Task<PublishAcknowledgement> PublishToNamespaceAsync(Permissions caller, string? ns, SendRequest request) =>
+        PublishAsync(ParseNamespace(caller, ns), ToPublication(request, PublisherOf(caller, request)));
+
+    public Task<History> RoomHistoryAsync(Permissions caller, string? room, HistoryRequest request, CancellationToken cancellationToken) =>
+        ReadAsync(ChannelId.Room(CheckMayJoin(caller, room)), request, cancellationToken);
+
+    public Task<History> InboxAsync(Permissions caller, string? user, HistoryRequest request, CancellationToken cancellationToken)
+    {
+        var channel = ParseUser(user);
+        CheckIsOrMayActFor(caller, channel.Key);
+        return ReadAsync(channel, request, cancellationToken);
+    }
+
+    public Task<History> NotificationsAsync(Permissions caller, string? ns, HistoryRequest request, CancellationToken cancellationToken)
+    {
+        string name = ns ?? RoomName.DefaultNamespace;
+        if (!RoomName.TryParseNamespace(name, out string? error))
+        {
+            throw new RealtimeException(ErrorCode.InvalidArgument, error);
+        }
+
+        if (!caller.MayUseNamespace(name))
+        {
+            throw new RealtimeException(ErrorCode.NotAllowed, $"The token does not allow the namespace '{name}'.");
+        }
+
+        return ReadAsync(ChannelId.Namespace(name), request, cancellationToken);
+    }
+
+    public async Task<PresenceResult> PresenceAsync(Permissions caller, string? room, CancellationToken cancellationToken)
+    {
+        var name = CheckMayJoin(caller, room);
+        var presence = await CallAsync(cluster.GetGrain<IRoomGrain>(name.Qualified).Presence(PresenceSample), cancellationToken);
+        return new(name.ToString(), presence.Members, presence.Connections, [.. presence.List.Select(m => new PresentMember(m.User, m.Connections))]);
+    }
+
+    public async Task<ConnectionsResult> ConnectionsAsync(Permissions caller, string? user, CancellationToken cancellationToken)
+    {
+        var channel = ParseUser(user);
+        CheckIsOrMayActFor(caller, channel.Key);
+        var list = await CallAsync(cluster.GetGrain<IUserGrain>(channel.Key).Connections(), cancellationToken);
+        return new(channel.Key, [.. list.Select(c => new ConnectionInfo(c.ConnectionId, c.GatewayId, c.Transport))]);
+    }
+
+    public async Task<DisconnectResult> DisconnectAsync(Permissions caller, string? user, string? connectionId, CancellationToken cancellationToken)
+    {
+        var channel = ParseUser(user);
+        CheckIsOrMayActFor(caller, channel.Key);
+        return new(await CallAsync(cluster.GetGrain<IUserGrain>(channel.Key).Disconnect(connectionId), cancellationToken));
+    }
+
+    // ---- The rest -------------------------------------------------------------------------------------------------------
+
+    /// <summary>Parses a cursor as a client wrote it; null and the empty text are none.</summary>
+    public static Cursor? ParseCursor(string? text) => string.IsNullOrEmpty(text) ? null
+        : Cursor.TryParse(text, out var cursor) ? cursor
+        : throw new RealtimeException(ErrorCode.InvalidCursor, "The cursor is malformed: it must be 'epoch:offset', as the server gave it out.");
+
+    public static RoomName ParseRoom(string? room) => RoomName.TryParse(room, out var name, out string? error)
+        ? name
+        : throw new RealtimeException(ErrorCode.InvalidArgument, error);
+
+    async Task<SubscribeResult> SubscribeAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await channels.SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken).WaitAsync(ClusterTimeout, cancellationToken)
+                ?? throw new RealtimeException(
+                    ErrorCode.TooManyRooms, $"A connection may be in at most {options.Value.MaxRoomsPerConnection} rooms.");
+        }
+        catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
+        {
+            LocalChannels.Unsubscribe(connection, channel);
+            throw Unavailable(exception);
+        }
+    }
+
+    async Task<PublishAcknowledgement> PublishInTurnAsync(ClientConnection connection, ChannelId channel, Publication publication)
+    {
+        var slots = connection.PublishSlots ??= new(options.Value.PublishesInFlight);
+        if (!slots.Wait(0))
+        {
+            await slots.WaitAsync();
+        }
+
+        try
+        {
+            return await PublishAsync(channel, publication);
+        }
+        finally
+        {
+            slots.Release();
+        }
+    }
+
+    async Task<PublishAcknowledgement> PublishAsync(ChannelId channel, Publication publication)
+    {
+        var result = await uplinks.PublishAsync(channel, publication);
+        return result.Status switch
+        {
+            PublishStatus.Accepted => PublishAcknowledgement.Of(result, publication),
+            PublishStatus.Overloaded => throw new RealtimeException(
+                ErrorCode.Overloaded, "More is waiting to be kept than the channel allows. Slow down, and retry under the same messageId."),
+            _ => throw Unavailable(null),
+        };
+    }
+
+    async Task<History> ReadAsync(ChannelId channel, HistoryRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Limit is < 1 or > MaxPage)
+        {
+            throw new RealtimeException(ErrorCode.InvalidArgument, $"The limit must be 1 to {MaxPage}.");
+        }
+
+        if (request.Before is < 1)
+        {
+            throw new RealtimeException(ErrorCode.InvalidArgument, "'before' must be an offset of at least 1.");
+        }
+
+        if (request is { After: not null, Before: not null })
+        {
+            throw new RealtimeException(ErrorCode.InvalidArgument, "Give a cursor to read after or an offset to read before, not both.");
+        }
+
+        var query = new HistoryQuery(CheckCursor(request.After, channel), request.Before, request.Limit ?? DefaultPage);
+        var page = await CallAsync(cluster.GetChannel(channel).Read(query), cancellationToken);
+        long end = page.Messages.Count > 0 ? page.Messages[^1].Offset : page.Head.Offset;
+        return new(
+            [.. page.Messages.Select(m => new MessageReceived(channel, page.Head.Epoch, m))],
+            new Cursor(page.Head.Epoch, end).ToString(),
+            page.More,
+            page.Recovered);
+    }
+
+    static async Task<T> CallAsync<T>(Task<T> call, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await call.WaitAsync(ClusterTimeout, cancellationToken);
+        }
+        catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
+        {
+            throw Unavailable(exception);
+        }
+    }
+
+    Publication ToPublication(SendRequest request, string? from)
+    {
+        string name = request.Event ?? "message";
+        if (!RoomName.TryCheckName(name, "An event name", out string? error)
+            || (request.MessageId is { } id && !RoomName.TryCheckName(id, "A messageId", out error))
+            || (request.Key is { } key && !RoomName.TryCheckName(key, "A key", out error)))
+        {
+            throw new RealtimeException(ErrorCode.InvalidArgument, error);
+        }
+
+        var data = request.Data ?? Payload.Null;
+        if (data.Bytes.Length > options.Value.MaxPayloadBytes)
+        {
+            throw new RealtimeException(
+                ErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.Value.MaxPayloadBytes} are allowed.");
+        }
+
+        var delivery = request.Delivery switch
+        {
+            null or "durable" => Delivery.Durable,
+            "transient" => Delivery.Transient,
+            "latest" => Delivery.Latest,
+            _ => throw new RealtimeException(ErrorCode.InvalidArgument, "The delivery must be 'durable', 'transient' or 'latest'."),
+        };
+        if (delivery == Delivery.Latest != request.Key is not null)
+        {
+            throw new RealtimeException(ErrorCode.InvalidArgument, "A 'latest' value needs a key, and only a 'latest' value may have one.");
+        }
+
+        return new(name, data, from, request.MessageId, delivery, request.Key);
+    }
+
+    static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
+        ? ChannelId.User(user)
+        : throw new RealtimeException(ErrorCode.InvalidArgument, error);
+
+    static ChannelId ParseNamespace(Permissions caller, string? ns)
+    {
+        string name = ns ?? RoomName.DefaultNamespace;
+        if (!RoomName.TryParseNamespace(name, out string? error))
+        {
+            throw new RealtimeException(ErrorCode.InvalidArgument, error);
+        }
+
+        return caller.IsAdmin
+            ? ChannelId.Namespace(name)
+            : throw new RealtimeException(ErrorCode.NotAllowed, "Broadcasting needs the role 'admin'.");
+    }
+
+    static RoomName CheckMayJoin(Permissions caller, string? room)
+    {
+        var name = ParseRoom(room);
+        return caller.MayJoin(name)
+            ? name
+            : throw new RealtimeException(ErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
+    }
+
+    static void CheckMayPublish(Permissions caller, RoomName room)
+    {
+        if (!caller.MayPublish(room))
+        {
+            throw new RealtimeException(ErrorCode.NotAllowed, $"The token does not allow publishing to '{room}'.");
+        }
+    }
+
+    static void CheckIsOrMayActFor(Permissions caller, string user)
+    {
+        if (caller.UserId != user && !caller.IsAdmin)
+        {
+            throw new RealtimeException(ErrorCode.NotAllowed, "Only the user and the role 'admin' may do that.");
+        }
+    }
+
+    static string? PublisherOf(Permissions caller, SendRequest request)
+    {
+        if (request.From is not { } from || from == caller.UserId)
+        {
+            return caller.UserId;
+        }
+
+        if (!RoomName.TryCheckName(from, "'from'", out string? error))
+        {
+            throw new RealtimeException(ErrorCode.InvalidArgument, error);
+        }
+
+        return caller.IsAdmin ? from : throw new RealtimeException(ErrorCode.NotAllowed, "Publishing on behalf of others needs the role 'admin'.");
+    }
+
+    static Cursor? CheckCursor(Cursor? cursor, ChannelId channel) => cursor is not { } given || Epoch.Belongs(given.Epoch, channel)
+        ? cursor
+        : throw new RealtimeException(ErrorCode.InvalidCursor, "The cursor is of another channel.");
+
+    static RealtimeException Unavailable(Exception? cause) => new(
+        ErrorCode.Unavailable, "The message log is not available at the moment. Try again; for a message, under the same messageId.", cause);
+}

@@ -1,0 +1,45 @@
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Logging;
+using OrleansRealtime.Gateway.Operations;
+
+namespace OrleansRealtime.Gateway.SignalR;
+
+/// <summary>Turns what an operation throws into the error that the caller gets: <c>code: message</c>, and never more than that.</summary>
+sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
+{
+    public async ValueTask<object?> InvokeMethodAsync(HubInvocationContext invocationContext, Func<HubInvocationContext, ValueTask<object?>> next)
+    {
+        try
+        {
+            return await next(invocationContext);
+        }
+        catch (RealtimeException exception)
+        {
+            throw new HubException(exception.ToClientText());
+        }
+        catch (OperationCanceledException) when (invocationContext.Context.ConnectionAborted.IsCancellationRequested)
+        {
+            throw new HubException("The connection is gone.");
+        }
+        catch (Exception exception) when (exception is not HubException)
+        {
+            Unexpected(invocationContext.HubMethodName, exception);
+            throw new HubException(new RealtimeException(ErrorCode.Internal, "Something went wrong on the server.").ToClientText());
+        }
+    }
+
+    public async Task OnConnectedAsync(HubLifetimeContext context, Func<HubLifetimeContext, Task> next)
+    {
+        try
+        {
+            await next(context);
+        }
+        catch (RealtimeException exception)
+        {
+            throw new HubException(exception.ToClientText());
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Error, "The hub method {Method} failed.")]
+    partial void Unexpected(string method, Exception exception);
+}

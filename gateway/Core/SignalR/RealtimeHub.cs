@@ -1,0 +1,64 @@
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.SignalR;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Gateway.Wire;
+
+namespace OrleansRealtime.Gateway.SignalR;
+
+/// <summary>The operations as SignalR methods (docs/api.md). Parameters with a default may be left out by the client.</summary>
+[Authorize]
+sealed class RealtimeHub(RealtimeOperations operations) : Hub
+{
+    SignalRConnection Connection => Context.Features.Get<SignalRConnection>()!;
+
+    CancellationToken Aborted => Context.ConnectionAborted;
+
+    public override async Task OnConnectedAsync()
+    {
+        var query = Context.GetHttpContext()?.Request.Query;
+        await operations.StartAsync(
+            Connection,
+            inbox: true,
+            RealtimeOperations.ParseCursor(query?["inbox"]),
+            RealtimeOperations.ParseCursor(query?["notifications"]),
+            Aborted);
+    }
+
+    public Task<JoinResult> Join(string room, CursorArgument cursor = default) => operations.JoinAsync(Connection, room, cursor.Parse(), Aborted);
+
+    public Task<JoinResult> JoinRoom(string room) => operations.JoinAsync(Connection, room, null, Aborted);
+
+    public void Leave(string room) => RealtimeOperations.Leave(Connection, room);
+
+    public Task<PublishAcknowledgement> Send(string room, string @event, Payload data, string? messageId = null) =>
+        operations.SendAsync(Connection, room, new(@event, data, messageId));
+
+    public Task<PublishAcknowledgement> SendToRoom(string room, Payload text) => operations.SendAsync(Connection, room, new(null, text));
+
+    public Task<PublishAcknowledgement> SendWith(string room, string @event, Payload data, SendOptions? options = null) =>
+        operations.SendAsync(Connection, room, new(@event, data, options?.MessageId, options?.Delivery, options?.Key));
+
+    public Task<PublishAcknowledgement> SendBinary(string room, string @event, byte[] data, string? messageId = null) =>
+        operations.SendAsync(Connection, room, new(@event, new(PayloadKind.Binary, data), messageId));
+
+    public Task<PublishAcknowledgement> SendToUser(string user, string @event, Payload data, string? messageId = null) =>
+        operations.SendToUserAsync(Connection, user, new(@event, data, messageId));
+
+    public Task<PublishAcknowledgement> Broadcast(string @event, Payload data, string? @namespace = null, string? messageId = null) =>
+        operations.BroadcastAsync(Connection, @namespace, new(@event, data, messageId));
+
+    public Task<History> History(string room, CursorArgument cursor = default, int? limit = null) =>
+        operations.RoomHistoryAsync(Connection.Permissions, room, new(cursor.Parse(), null, limit), Aborted);
+
+    public Task<History> HistoryBefore(string room, long offset, int? limit = null) =>
+        operations.RoomHistoryAsync(Connection.Permissions, room, new(null, offset, limit), Aborted);
+
+    public Task<History> Inbox(CursorArgument cursor = default, int? limit = null) =>
+        operations.InboxAsync(Connection.Permissions, Connection.UserId, new(cursor.Parse(), null, limit), Aborted);
+
+    public Task<PresenceResult> Presence(string room) => operations.PresenceAsync(Connection.Permissions, room, Aborted);
+
+    public Task<AuthenticateResult> Authenticate(string token) => operations.AuthenticateAsync(Connection, token);
+}

@@ -1,0 +1,35 @@
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Fanout;
+
+namespace OrleansRealtime.Gateway.SignalR;
+
+/// <summary>
+/// Where SignalR hands out its connections: each becomes a <see cref="SignalRConnection"/>, which the hub finds among its features.
+/// What is sent through <c>Clients</c> goes SignalR's own way; the hub does not use it.
+/// </summary>
+sealed class RealtimeHubLifetimeManager(
+    ClientConnections connections, IOptions<GatewayOptions> options, ILogger<SignalRConnection> connectionLogger, ILogger<DefaultHubLifetimeManager<RealtimeHub>> logger)
+    : DefaultHubLifetimeManager<RealtimeHub>(logger)
+{
+    public override async Task OnConnectedAsync(HubConnectionContext connection)
+    {
+        var client = new SignalRConnection(connection, Permissions.From(connection.User), options.Value, connectionLogger);
+        connection.Features.Set(client);
+        connections.Add(client);
+        await base.OnConnectedAsync(connection);
+    }
+
+    public override Task OnDisconnectedAsync(HubConnectionContext connection)
+    {
+        if (connection.Features.Get<SignalRConnection>() is { } client)
+        {
+            connections.Remove(client);
+            LocalChannels.End(client);
+        }
+
+        return base.OnDisconnectedAsync(connection);
+    }
+}

@@ -1,0 +1,70 @@
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Wire;
+
+namespace OrleansRealtime.Gateway.Sse;
+
+/// <summary>A comment, so that nobody on the way takes the stream for dead.</summary>
+sealed record SseHeartbeat : ServerEvent;
+
+/// <summary>An id and nothing else: it moves the client's <c>Last-Event-ID</c> and dispatches no event.</summary>
+sealed record SsePosition : ServerEvent;
+
+/// <summary>
+/// Events as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), without the <c>id</c> line and the
+/// blank line that ends them: the id is the connection's own.
+/// </summary>
+sealed class SseFormat : WireFormat
+{
+    public static readonly SseFormat Instance = new();
+
+    protected internal override byte[] Encode(ServerEvent serverEvent)
+    {
+        if (serverEvent is SseHeartbeat)
+        {
+            return ":\n\n"u8.ToArray();
+        }
+
+        if (serverEvent is SsePosition)
+        {
+            return [];
+        }
+
+        var buffer = JsonBuffer.Rent();
+        buffer.Append("event: "u8);
+        buffer.Append(System.Text.Encoding.UTF8.GetBytes(NameOf(serverEvent)));
+        buffer.Append("\ndata: "u8);
+        int start = buffer.Written.Length;
+        buffer.Append(serverEvent);
+        byte[] bytes = buffer.Written.ToArray();
+
+        // A message's own JSON may have line breaks between its tokens; each line of data needs its field name.
+        return bytes.AsSpan(start).IndexOfAny((byte)'\n', (byte)'\r') < 0 ? [.. bytes, (byte)'\n'] : SplitLines(bytes, start);
+    }
+
+    static string NameOf(ServerEvent serverEvent) =>
+        serverEvent is MessageReceived { Channel.Kind: ChannelKind.Room, Message.Event: var name } ? name : EventJson.TargetOf(serverEvent);
+
+    static byte[] SplitLines(byte[] bytes, int start)
+    {
+        var lines = new List<byte>(bytes.Length + 64);
+        lines.AddRange(bytes.AsSpan(0, start));
+        for (int i = start; i < bytes.Length; i++)
+        {
+            if (bytes[i] is not ((byte)'\n' or (byte)'\r'))
+            {
+                lines.Add(bytes[i]);
+                continue;
+            }
+
+            lines.AddRange("\ndata: "u8);
+            if (bytes[i] == '\r' && i + 1 < bytes.Length && bytes[i + 1] == '\n')
+            {
+                i++;
+            }
+        }
+
+        lines.Add((byte)'\n');
+        return [.. lines];
+    }
+}

@@ -1,0 +1,150 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Fanout;
+
+namespace OrleansRealtime.Gateway.Wire;
+
+/// <summary>The JSON of events, the same in every transport (docs/api.md). A message's JSON data is written as its publisher wrote it.</summary>
+static class EventJson
+{
+    public static readonly JsonWriterOptions WriterOptions = new()
+    {
+        // Not for HTML: readable text instead of \u escapes. Raw data was validated when it came in.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+    };
+
+    /// <summary>The name of the event, as SignalR calls it.</summary>
+    public static string TargetOf(ServerEvent serverEvent) => serverEvent switch
+    {
+        MessageReceived { Channel.Kind: ChannelKind.User } => "direct",
+        MessageReceived { Channel.Kind: ChannelKind.Namespace } => "notification",
+        MessageReceived => "message",
+        PresenceReceived => "presence",
+        GapDetected => "gap",
+        _ => "closing",
+    };
+
+    public static void Write(Utf8JsonWriter writer, ServerEvent serverEvent)
+    {
+        switch (serverEvent)
+        {
+            case MessageReceived message:
+                WriteMessage(writer, message);
+                break;
+            case PresenceReceived presence:
+                writer.WriteStartObject();
+                writer.WriteString("room"u8, presence.Room.ToString());
+                WriteStrings(writer, "joined", presence.Joined);
+                WriteStrings(writer, "left", presence.Left);
+                writer.WriteNumber("members"u8, presence.Members);
+                writer.WriteEndObject();
+                break;
+            case GapDetected gap:
+                writer.WriteStartObject();
+                WriteChannel(writer, gap.Channel);
+                writer.WriteString("reason"u8, gap.Reason);
+                writer.WriteString("cursor"u8, gap.Position.ToString());
+                writer.WriteBoolean("recovered"u8, false);
+                writer.WriteEndObject();
+                break;
+            case ConnectionClosing { Reason: var reason }:
+                writer.WriteStartObject();
+                writer.WriteString("reason"u8, reason.Name);
+                writer.WriteNumber("code"u8, reason.Code);
+                writer.WriteBoolean("reconnect"u8, reason.Reconnect);
+                writer.WriteString("message"u8, reason.Text);
+                writer.WriteEndObject();
+                break;
+        }
+    }
+
+    public static void WriteMessage(Utf8JsonWriter writer, MessageReceived received)
+    {
+        var message = received.Message;
+        writer.WriteStartObject();
+        WriteChannel(writer, received.Channel);
+        writer.WriteString("event"u8, message.Event);
+        if (message.Data.Kind == PayloadKind.Json)
+        {
+            writer.WritePropertyName("data"u8);
+            writer.WriteRawValue(message.Data.Bytes, skipInputValidation: true);
+        }
+        else
+        {
+            writer.WriteBase64String("data"u8, message.Data.Bytes);
+            writer.WriteString("encoding"u8, "base64"u8);
+        }
+
+        if (message.From is not null)
+        {
+            writer.WriteString("from"u8, message.From);
+        }
+
+        switch (message.Delivery)
+        {
+            case Delivery.Durable:
+                writer.WriteNumber("offset"u8, message.Offset);
+                writer.WriteString("epoch"u8, received.Epoch);
+                WriteCursor(writer, received.Epoch, message.Offset);
+                break;
+            case Delivery.Latest:
+                writer.WriteString("delivery"u8, "latest"u8);
+                writer.WriteString("key"u8, message.Key);
+                writer.WriteNumber("revision"u8, message.Offset);
+                break;
+            default:
+                writer.WriteString("delivery"u8, "transient"u8);
+                break;
+        }
+
+        WriteTime(writer, message.Time);
+        if (message.MessageId is not null)
+        {
+            writer.WriteString("messageId"u8, message.MessageId);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    static void WriteChannel(Utf8JsonWriter writer, ChannelId channel)
+    {
+        if (channel.Kind == ChannelKind.Room)
+        {
+            writer.WriteString("room"u8, RoomName.FromQualified(channel.Key).ToString());
+        }
+        else if (channel.Kind == ChannelKind.Namespace)
+        {
+            writer.WriteString("namespace"u8, channel.Key);
+        }
+    }
+
+    static void WriteCursor(Utf8JsonWriter writer, string epoch, long offset)
+    {
+        Span<char> text = stackalloc char[Epoch.Length + 21];
+        epoch.CopyTo(text);
+        text[epoch.Length] = ':';
+        offset.TryFormat(text[(epoch.Length + 1)..], out int length, provider: System.Globalization.CultureInfo.InvariantCulture);
+        writer.WriteString("cursor"u8, text[..(epoch.Length + 1 + length)]);
+    }
+
+    static void WriteTime(Utf8JsonWriter writer, long milliseconds)
+    {
+        Span<char> text = stackalloc char[24];
+        DateTime.UnixEpoch.AddMilliseconds(milliseconds).TryFormat(
+            text, out int length, "yyyy-MM-ddTHH:mm:ss.fffZ", System.Globalization.CultureInfo.InvariantCulture);
+        writer.WriteString("time"u8, text[..length]);
+    }
+
+    static void WriteStrings(Utf8JsonWriter writer, string name, IReadOnlyList<string> strings)
+    {
+        writer.WriteStartArray(name);
+        foreach (string text in strings)
+        {
+            writer.WriteStringValue(text);
+        }
+
+        writer.WriteEndArray();
+    }
+}

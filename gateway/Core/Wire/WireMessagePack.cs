@@ -1,0 +1,200 @@
+using System.Buffers;
+using System.Text;
+using MessagePack;
+using MessagePack.Formatters;
+using MessagePack.Resolvers;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Fanout;
+
+namespace OrleansRealtime.Gateway.Wire;
+
+/// <summary>
+/// The MessagePack of requests and results: maps with the names that the JSON has. JSON data is translated; binary data stays binary.
+/// </summary>
+static class WireMessagePack
+{
+    public static readonly MessagePackSerializerOptions Options = MessagePackSerializerOptions.Standard
+        .WithResolver(CompositeResolver.Create(
+            [new PayloadFormatter(), new MessageFormatter(), new CursorArgumentFormatter(), new TimeFormatter(), new TimeOffsetFormatter()],
+            [CamelCaseResolver.Instance]))
+        .WithSecurity(MessagePackSecurity.UntrustedData);
+
+    /// <summary>Writes an event's body, as <see cref="EventJson"/> does.</summary>
+    public static void Write(ref MessagePackWriter writer, ServerEvent serverEvent)
+    {
+        if (serverEvent is MessageReceived { Message.Data.Kind: PayloadKind.Binary } received)
+        {
+            WriteBinaryMessage(ref writer, received);
+            return;
+        }
+
+        var json = JsonBuffer.Rent();
+        json.Append(serverEvent);
+        MessagePackSerializer.ConvertFromJson(Encoding.UTF8.GetString(json.Written), ref writer, Options);
+    }
+
+    /// <summary>A message whose data has no JSON form: everything but the data is translated, the data is written as it is.</summary>
+    static void WriteBinaryMessage(ref MessagePackWriter writer, MessageReceived received)
+    {
+        var json = JsonBuffer.Rent();
+        json.Append(received with { Message = received.Message with { Data = Payload.Null } });
+        byte[] translated = MessagePackSerializer.ConvertFromJson(Encoding.UTF8.GetString(json.Written), Options);
+        var reader = new MessagePackReader(translated);
+        int fields = reader.ReadMapHeader();
+        writer.WriteMapHeader(fields);
+        for (int i = 0; i < fields; i++)
+        {
+            string name = reader.ReadString()!;
+            writer.Write(name);
+            var value = reader.ReadRaw();
+            if (name == "data")
+            {
+                writer.Write(received.Message.Data.Bytes);
+            }
+            else
+            {
+                writer.WriteRaw(value);
+            }
+        }
+    }
+
+    /// <summary>Data that a client sent: binary stays binary, all else becomes JSON, so that JSON clients can read it.</summary>
+    sealed class PayloadFormatter : IMessagePackFormatter<Payload?>
+    {
+        public Payload Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options)
+        {
+            if (reader.NextMessagePackType == MessagePackType.Binary)
+            {
+                return new(PayloadKind.Binary, reader.ReadBytes()?.ToArray() ?? []);
+            }
+
+            var json = new StringBuilder();
+            using var text = new StringWriter(json);
+            MessagePackSerializer.ConvertToJson(ref reader, text, options);
+            return new(PayloadKind.Json, Encoding.UTF8.GetBytes(json.ToString()));
+        }
+
+        public void Serialize(ref MessagePackWriter writer, Payload? value, MessagePackSerializerOptions options) =>
+            throw new NotSupportedException("The server does not send bare data.");
+    }
+
+    sealed class MessageFormatter : IMessagePackFormatter<MessageReceived?>
+    {
+        public MessageReceived Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) =>
+            throw new NotSupportedException("The server does not read what it sends.");
+
+        public void Serialize(ref MessagePackWriter writer, MessageReceived? value, MessagePackSerializerOptions options) => Write(ref writer, value!);
+    }
+
+    sealed class CursorArgumentFormatter : IMessagePackFormatter<CursorArgument>
+    {
+        public CursorArgument Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options)
+        {
+            if (reader.NextMessagePackType != MessagePackType.Map)
+            {
+                return new(reader.TryReadNil() ? null : reader.NextMessagePackType == MessagePackType.String ? reader.ReadString() : Skipped(ref reader));
+            }
+
+            string? epoch = null, offset = null;
+            for (int fields = reader.ReadMapHeader(); fields > 0; fields--)
+            {
+                switch (reader.ReadString())
+                {
+                    case "epoch" or "Epoch" when reader.NextMessagePackType == MessagePackType.String:
+                        epoch = reader.ReadString();
+                        break;
+                    case "offset" or "Offset" when reader.NextMessagePackType == MessagePackType.Integer:
+                        offset = reader.ReadInt64().ToString(System.Globalization.CultureInfo.InvariantCulture);
+                        break;
+                    default:
+                        reader.Skip();
+                        break;
+                }
+            }
+
+            return new($"{epoch}:{offset}");
+        }
+
+        public void Serialize(ref MessagePackWriter writer, CursorArgument value, MessagePackSerializerOptions options) => writer.Write(value.Text);
+
+        static string Skipped(ref MessagePackReader reader)
+        {
+            reader.Skip();
+            return "?";
+        }
+    }
+
+    /// <summary>Times are text, as in JSON, so that a client need not know of MessagePack's own.</summary>
+    sealed class TimeFormatter : IMessagePackFormatter<DateTime>
+    {
+        public DateTime Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) => throw new NotSupportedException();
+
+        public void Serialize(ref MessagePackWriter writer, DateTime value, MessagePackSerializerOptions options) =>
+            writer.Write(value.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    sealed class TimeOffsetFormatter : IMessagePackFormatter<DateTimeOffset>
+    {
+        public DateTimeOffset Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) => throw new NotSupportedException();
+
+        public void Serialize(ref MessagePackWriter writer, DateTimeOffset value, MessagePackSerializerOptions options) =>
+            writer.Write(value.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>Records as maps with camel-case names, by way of their JSON, which is generated already. Everything else as usual.</summary>
+    sealed class CamelCaseResolver : IFormatterResolver
+    {
+        public static readonly CamelCaseResolver Instance = new();
+
+        public IMessagePackFormatter<T>? GetFormatter<T>() => Cache<T>.Formatter;
+
+        static class Cache<T>
+        {
+            public static readonly IMessagePackFormatter<T>? Formatter =
+                typeof(T).Namespace?.StartsWith("OrleansRealtime", StringComparison.Ordinal) == true && WireJson.Default.GetTypeInfo(typeof(T)) is not null
+                    ? new JsonFormatter<T>()
+                    : StandardResolver.Instance.GetFormatter<T>();
+        }
+    }
+
+    sealed class JsonFormatter<T> : IMessagePackFormatter<T>
+    {
+        public T Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options)
+        {
+            using var text = new StringWriter();
+            MessagePackSerializer.ConvertToJson(ref reader, text, options);
+            return (T)System.Text.Json.JsonSerializer.Deserialize(text.ToString(), WireJson.Default.GetTypeInfo(typeof(T))!)!;
+        }
+
+        public void Serialize(ref MessagePackWriter writer, T value, MessagePackSerializerOptions options)
+        {
+            if (value is Operations.History history)
+            {
+                WriteHistory(ref writer, history);
+                return;
+            }
+
+            string json = System.Text.Json.JsonSerializer.Serialize(value, WireJson.Default.GetTypeInfo(typeof(T))!);
+            MessagePackSerializer.ConvertFromJson(json, ref writer, options);
+        }
+
+        /// <summary>The one result that may hold binary data.</summary>
+        static void WriteHistory(ref MessagePackWriter writer, Operations.History history)
+        {
+            writer.WriteMapHeader(4);
+            writer.Write("messages");
+            writer.WriteArrayHeader(history.Messages.Count);
+            foreach (var message in history.Messages)
+            {
+                Write(ref writer, message);
+            }
+
+            writer.Write("cursor");
+            writer.Write(history.Cursor);
+            writer.Write("more");
+            writer.Write(history.More);
+            writer.Write("recovered");
+            writer.Write(history.Recovered);
+        }
+    }
+}
