@@ -1,0 +1,120 @@
+using System.Globalization;
+using System.Security.Claims;
+using System.Text.Json;
+using Microsoft.IdentityModel.JsonWebTokens;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Operations;
+
+namespace OrleansRealtime.Gateway.Auth;
+
+/// <summary>Who a connection is and what its token allows. Immutable; a renewed token makes a new one.</summary>
+public sealed class Permissions
+{
+    /// <summary>The role that may broadcast, use admin namespaces, publish on behalf of others and disconnect users.</summary>
+    public const string AdminRole = "admin";
+
+    internal const string JoinClaim = "join";
+    internal const string PublishClaim = "publish";
+
+    readonly string[] _adminNamespaces;
+    readonly RoomPatterns _join;
+    readonly RoomPatterns _publish;
+
+    Permissions(
+        string userId, bool isAdmin, DateTimeOffset expiresAt, string[] adminNamespaces, RoomPatterns join, RoomPatterns publish)
+    {
+        UserId = userId;
+        IsAdmin = isAdmin;
+        ExpiresAt = expiresAt;
+        _adminNamespaces = adminNamespaces;
+        _join = join;
+        _publish = publish;
+    }
+
+    /// <summary>The token's <c>sub</c>.</summary>
+    public string UserId { get; }
+
+    public bool IsAdmin { get; }
+
+    /// <summary>The token's <c>exp</c>; <see cref="DateTimeOffset.MaxValue"/> where another authentication scheme gave none.</summary>
+    public DateTimeOffset ExpiresAt { get; }
+
+    public bool MayJoin(RoomName room) => MayUseNamespace(room.Namespace) && _join.Matches(room);
+
+    public bool MayPublish(RoomName room) => MayUseNamespace(room.Namespace) && _publish.Matches(room);
+
+    /// <summary>Whether the namespace is open to the user at all: its broadcasts, and rooms in it that the claims name.</summary>
+    public bool MayUseNamespace(string ns) => IsAdmin || Array.IndexOf(_adminNamespaces, ns) < 0;
+
+    /// <summary>Reads the claims of a validated token.</summary>
+    /// <returns>The permissions, or an <see cref="ErrorCode.Unauthenticated"/> that says which claim is unusable.</returns>
+    internal static (Permissions? Permissions, RealtimeException? Error) Read(
+        ClaimsPrincipal principal, AuthOptions auth, NamespaceOptions namespaces)
+    {
+        string? userId = null;
+        bool admin = false;
+        DateTimeOffset expiresAt = DateTimeOffset.MaxValue;
+        List<string>? join = null, publish = null;
+        string[] roleClaims = auth.RoleClaimNames;
+        foreach (Claim claim in principal.Claims)
+        {
+            switch (claim.Type)
+            {
+                case "sub" when userId is not null && userId != claim.Value:
+                    return Refuse("The token has more than one 'sub'.");
+                case "sub":
+                    userId = claim.Value;
+                    break;
+                case "exp":
+                    expiresAt = ReadTime(claim.Value);
+                    break;
+                case JoinClaim:
+                    AddPatterns(ref join, claim);
+                    break;
+                case PublishClaim:
+                    AddPatterns(ref publish, claim);
+                    break;
+            }
+
+            admin |= claim.Value == AdminRole && Array.IndexOf(roleClaims, claim.Type) >= 0;
+        }
+
+        if (userId is null)
+        {
+            return Refuse("The token has no 'sub'.");
+        }
+
+        if (!RoomName.TryCheckName(userId, "The token's 'sub'", out string? error))
+        {
+            return Refuse(error);
+        }
+
+        RoomPatterns joins = join is null ? RoomPatterns.All : new(join);
+        RoomPatterns publishes = publish is null ? RoomPatterns.All : new(publish);
+        return (new(userId, admin, expiresAt, namespaces.AdminNames, joins, publishes), null);
+    }
+
+    static (Permissions?, RealtimeException?) Refuse(string why) => (null, new(ErrorCode.Unauthenticated, why));
+
+    /// <summary>A JSON array holds patterns; any other text holds them separated by spaces.</summary>
+    static void AddPatterns(ref List<string>? patterns, Claim claim)
+    {
+        patterns ??= [];
+        patterns.AddRange(claim.ValueType == JsonClaimValueTypes.JsonArray
+            ? JsonSerializer.Deserialize(claim.Value, AuthJson.Default.StringArray) ?? []
+            : claim.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    /// <summary>RFC 7519 section 2, NumericDate: seconds since the Unix epoch, possibly with a fraction, possibly beyond our calendar.</summary>
+    static DateTimeOffset ReadTime(string seconds)
+    {
+        if (!double.TryParse(seconds, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !(value > 0))
+        {
+            return DateTimeOffset.UnixEpoch;
+        }
+
+        return value >= DateTimeOffset.MaxValue.ToUnixTimeSeconds()
+            ? DateTimeOffset.MaxValue
+            : DateTimeOffset.UnixEpoch.AddSeconds(value);
+    }
+}

@@ -1,0 +1,94 @@
+// Orleans has an ErrorCode too, and its SDK imports that namespace into every file. In this project the name is ours.
+global using ErrorCode = OrleansRealtime.Gateway.Operations.ErrorCode;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace OrleansRealtime.Gateway.Operations;
+
+/// <summary>Why an operation was refused. All transports answer with the same codes; docs/api.md lists them for clients.</summary>
+public enum ErrorCode
+{
+    /// <summary>The caller must change the request; the message says what is allowed.</summary>
+    InvalidArgument,
+
+    /// <summary>The cursor is malformed or of another channel; the caller starts without one.</summary>
+    InvalidCursor,
+
+    /// <summary>The caller needs a (new) token.</summary>
+    Unauthenticated,
+
+    /// <summary>The token is good and does not allow this; trying again does not help.</summary>
+    NotAllowed,
+
+    /// <summary>The caller joins the room first.</summary>
+    NotAMember,
+
+    /// <summary>The payload is over the limit; the caller sends less.</summary>
+    PayloadTooLarge,
+
+    /// <summary>The connection is in as many rooms as it may be; it leaves one first.</summary>
+    TooManyRooms,
+
+    /// <summary>The caller slows down and tries again under the same message id.</summary>
+    Overloaded,
+
+    /// <summary>Something behind the gateway does not answer; the caller tries again under the same message id.</summary>
+    Unavailable,
+
+    /// <summary>A defect here. The message tells the caller nothing about it; the log does.</summary>
+    Internal,
+}
+
+/// <summary>How the codes are written, and the HTTP status that goes with each.</summary>
+public static class ErrorCodes
+{
+    /// <summary>The code on the wire, for example <c>not_a_member</c>.</summary>
+    public static string Text(this ErrorCode code) => code switch
+    {
+        ErrorCode.InvalidArgument => "invalid_argument",
+        ErrorCode.InvalidCursor => "invalid_cursor",
+        ErrorCode.Unauthenticated => "unauthenticated",
+        ErrorCode.NotAllowed => "not_allowed",
+        ErrorCode.NotAMember => "not_a_member",
+        ErrorCode.PayloadTooLarge => "payload_too_large",
+        ErrorCode.TooManyRooms => "too_many_rooms",
+        ErrorCode.Overloaded => "overloaded",
+        ErrorCode.Unavailable => "unavailable",
+        _ => "internal",
+    };
+
+    public static int HttpStatus(this ErrorCode code) => code switch
+    {
+        ErrorCode.InvalidArgument or ErrorCode.InvalidCursor => StatusCodes.Status400BadRequest,
+        ErrorCode.Unauthenticated => StatusCodes.Status401Unauthorized,
+        ErrorCode.NotAllowed or ErrorCode.NotAMember => StatusCodes.Status403Forbidden,
+        ErrorCode.PayloadTooLarge => StatusCodes.Status413PayloadTooLarge,
+        ErrorCode.TooManyRooms or ErrorCode.Overloaded => StatusCodes.Status429TooManyRequests,
+        ErrorCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
+        _ => StatusCodes.Status500InternalServerError,
+    };
+}
+
+/// <summary>An operation that was refused. Its message is a sentence for the client: it holds nothing that the client may not know.</summary>
+/// <param name="cause">For the log; clients never see it.</param>
+public sealed class RealtimeException(ErrorCode code, string message, Exception? cause = null) : Exception(message, cause)
+{
+    public ErrorCode Code { get; } = code;
+
+    /// <summary><c>code: message</c>, the text of a SignalR <c>HubException</c>.</summary>
+    public string Text => $"{Code.Text()}: {Message}";
+
+    /// <summary>RFC 9457 problem details with the extension <c>code</c>.</summary>
+    public ProblemDetails ToProblem()
+    {
+        int status = Code.HttpStatus();
+        return new()
+        {
+            Status = status,
+            Title = ReasonPhrases.GetReasonPhrase(status),
+            Detail = Message,
+            Extensions = { ["code"] = Code.Text() },
+        };
+    }
+}
