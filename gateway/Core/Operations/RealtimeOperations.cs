@@ -1,4 +1,3 @@
-using System.Text;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
@@ -38,10 +37,36 @@ sealed class RealtimeOperations(
         if (inbox)
         {
             var user = ChannelId.User(connection.UserId);
-            inboxCursor ??= await CallAsync(cluster.GetGrain<IUserGrain>(connection.UserId).DeliveredUpTo(), cancellationToken);
+            inboxCursor ??= await InboxStartAsync(connection.UserId, cancellationToken);
             await SubscribeAsync(connection, user, inboxCursor, cancellationToken);
         }
     }
+
+    /// <summary>What a stream is of: notifications, the rooms, and the inbox where wanted.</summary>
+    public IReadOnlyList<ChannelId> ParseStream(Permissions caller, IReadOnlyList<string?> rooms, bool inbox)
+    {
+        var channels = new List<ChannelId> { ChannelId.Namespace(RoomName.DefaultNamespace) };
+        if (rooms.Count > options.Value.MaxRoomsPerConnection)
+        {
+            throw TooManyRooms();
+        }
+
+        channels.AddRange(rooms.Select(room => ChannelId.Room(CheckMayJoin(caller, room))).Distinct());
+        if (inbox)
+        {
+            channels.Add(ChannelId.User(caller.UserId));
+        }
+
+        return channels;
+    }
+
+    /// <summary>Where an inbox begins for a client that has no cursor: after what the user's connections have been handed.</summary>
+    public Task<Cursor> InboxStartAsync(string user, CancellationToken cancellationToken) =>
+        CallAsync(cluster.GetGrain<IUserGrain>(user).DeliveredUpTo(), cancellationToken);
+
+    /// <summary>Begins delivery of a channel that the caller has been found to be allowed.</summary>
+    public Task<SubscribeResult> FollowAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken) =>
+        SubscribeAsync(connection, channel, cursor, cancellationToken);
 
     public async Task<JoinResult> JoinAsync(ClientConnection connection, string? room, Cursor? cursor, CancellationToken cancellationToken)
     {
@@ -196,8 +221,7 @@ sealed class RealtimeOperations(
         try
         {
             return await channels.SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken).WaitAsync(ClusterTimeout, cancellationToken)
-                ?? throw new RealtimeException(
-                    ErrorCode.TooManyRooms, $"A connection may be in at most {options.Value.MaxRoomsPerConnection} rooms.");
+                ?? throw TooManyRooms();
         }
         catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
         {
@@ -366,6 +390,9 @@ sealed class RealtimeOperations(
     static Cursor? CheckCursor(Cursor? cursor, ChannelId channel) => cursor is not { } given || Epoch.Belongs(given.Epoch, channel)
         ? cursor
         : throw new RealtimeException(ErrorCode.InvalidCursor, "The cursor is of another channel.");
+
+    RealtimeException TooManyRooms() => new(
+        ErrorCode.TooManyRooms, $"A connection may be in at most {options.Value.MaxRoomsPerConnection} rooms.");
 
     static RealtimeException Unavailable(Exception? cause) => new(
         ErrorCode.Unavailable, "The message log is not available at the moment. Try again; for a message, under the same messageId.", cause);

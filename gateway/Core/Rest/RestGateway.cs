@@ -1,15 +1,9 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
-using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Operations;
-using OrleansRealtime.Gateway.Wire;
 
 namespace OrleansRealtime.Gateway.Rest;
 
@@ -18,6 +12,7 @@ static class RestGateway
 {
     public static IEndpointRouteBuilder MapRestGateway(this IEndpointRouteBuilder endpoints)
     {
+        var api = endpoints.MapGroup("/api").RequireAuthorization();
         MapRooms(api.MapGroup("/rooms").WithTags("Rooms"));
         MapUsers(api.MapGroup("/users").WithTags("Users"));
         MapNamespaces(api.MapGroup("/namespaces").WithTags("Namespaces"));
@@ -74,7 +69,7 @@ static class RestGateway
             .WithName("notifications").WithSummary("Reads what was broadcast in a namespace");
     }
 
-    static Permissions Caller(HttpContext http) => Permissions.From(http.User);
+    static Permissions Caller(HttpContext http) => http.GetPermissions();
 
     static HistoryRequest Page(string? after, long? before, int? limit) => new(RealtimeOperations.ParseCursor(after), before, limit);
 

@@ -15,7 +15,7 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         }
         catch (RealtimeException exception)
         {
-            throw new HubException(exception.ToClientText());
+            throw new HubException(exception.Text);
         }
         catch (OperationCanceledException) when (invocationContext.Context.ConnectionAborted.IsCancellationRequested)
         {
@@ -24,7 +24,7 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         catch (Exception exception) when (exception is not HubException)
         {
             Unexpected(invocationContext.HubMethodName, exception);
-            throw new HubException(new RealtimeException(ErrorCode.Internal, "Something went wrong on the server.").ToClientText());
+            throw new HubException(new RealtimeException(ErrorCode.Internal, "Something went wrong on the server.").Text);
         }
     }
 
@@ -36,7 +36,7 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         }
         catch (RealtimeException exception)
         {
-            throw new HubException(exception.ToClientText());
+            throw new HubException(exception.Text);
         }
     }
 

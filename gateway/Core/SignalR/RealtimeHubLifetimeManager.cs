@@ -11,12 +11,17 @@ namespace OrleansRealtime.Gateway.SignalR;
 /// What is sent through <c>Clients</c> goes SignalR's own way; the hub does not use it.
 /// </summary>
 sealed class RealtimeHubLifetimeManager(
-    ClientConnections connections, IOptions<GatewayOptions> options, ILogger<SignalRConnection> connectionLogger, ILogger<DefaultHubLifetimeManager<RealtimeHub>> logger)
+    ClientConnections connections,
+    TokenValidation tokens,
+    IOptions<GatewayOptions> options,
+    ILogger<SignalRConnection> connectionLogger,
+    ILogger<DefaultHubLifetimeManager<RealtimeHub>> logger)
     : DefaultHubLifetimeManager<RealtimeHub>(logger)
 {
     public override async Task OnConnectedAsync(HubConnectionContext connection)
     {
-        var client = new SignalRConnection(connection, Permissions.From(connection.User), options.Value, connectionLogger);
+        var (permissions, error) = tokens.Read(connection.User);
+        var client = new SignalRConnection(connection, permissions ?? throw new HubException(error!.Text), options.Value, connectionLogger);
         connection.Features.Set(client);
         connections.Add(client);
         await base.OnConnectedAsync(connection);

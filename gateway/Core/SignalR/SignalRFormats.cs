@@ -12,9 +12,9 @@ sealed class SignalRJsonFormat : WireFormat
 
     protected internal override byte[] Encode(ServerEvent serverEvent)
     {
-        var json = JsonBuffer.Rent();
-        json.Append("{\"type\":1,\"target\":\""u8);
-        json.Append(EventJson.TargetOf(serverEvent) switch
+        JsonBuffer.Begin();
+        JsonBuffer.Append("{\"type\":1,\"target\":\""u8);
+        JsonBuffer.Append(EventJson.TargetOf(serverEvent) switch
         {
             "direct" => "direct"u8,
             "notification" => "notification"u8,
@@ -23,10 +23,10 @@ sealed class SignalRJsonFormat : WireFormat
             "gap" => "gap"u8,
             _ => "closing"u8,
         });
-        json.Append("\",\"arguments\":["u8);
-        json.Append(serverEvent);
-        json.Append("]}\u001e"u8);
-        return json.Written.ToArray();
+        JsonBuffer.Append("\",\"arguments\":["u8);
+        JsonBuffer.Append(serverEvent);
+        JsonBuffer.Append("]}\u001e"u8);
+        return JsonBuffer.Written.ToArray();
     }
 }
 

@@ -30,13 +30,13 @@ sealed class SseFormat : WireFormat
             return [];
         }
 
-        var buffer = JsonBuffer.Rent();
-        buffer.Append("event: "u8);
-        buffer.Append(System.Text.Encoding.UTF8.GetBytes(NameOf(serverEvent)));
-        buffer.Append("\ndata: "u8);
-        int start = buffer.Written.Length;
-        buffer.Append(serverEvent);
-        byte[] bytes = buffer.Written.ToArray();
+        JsonBuffer.Begin();
+        JsonBuffer.Append("event: "u8);
+        JsonBuffer.Append(System.Text.Encoding.UTF8.GetBytes(NameOf(serverEvent)));
+        JsonBuffer.Append("\ndata: "u8);
+        int start = JsonBuffer.Written.Length;
+        JsonBuffer.Append(serverEvent);
+        byte[] bytes = JsonBuffer.Written.ToArray();
 
         // A message's own JSON may have line breaks between its tokens; each line of data needs its field name.
         return bytes.AsSpan(start).IndexOfAny((byte)'\n', (byte)'\r') < 0 ? [.. bytes, (byte)'\n'] : SplitLines(bytes, start);

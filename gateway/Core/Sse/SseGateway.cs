@@ -39,7 +39,6 @@ static class SseGateway
 /// <summary>Serves event streams, and keeps the silent ones open with comments.</summary>
 sealed class SseStreams(
     RealtimeOperations operations,
-    LocalChannels channels,
     ClientConnections connections,
     IOptions<GatewayOptions> options,
     TimeProvider time,
@@ -53,7 +52,7 @@ sealed class SseStreams(
     public async Task ServeAsync(HttpContext http)
     {
         // All that can be wrong with the request is found before the stream begins: then it is still an ordinary HTTP answer.
-        var permissions = Permissions.From(http.User);
+        var permissions = http.GetPermissions();
         bool inbox = http.Request.Query["user"] is [{ Length: > 0 } wanted, ..] && wanted != "0";
         var audience = operations.ParseStream(permissions, http.Request.Query["room"], inbox);
         string? lastEventId = http.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header, ..] ? header : http.Request.Query["lastEventId"];

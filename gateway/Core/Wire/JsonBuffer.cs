@@ -1,35 +1,34 @@
 using System.Buffers;
 using System.Text.Json;
+using OrleansRealtime.Gateway.Fanout;
 
 namespace OrleansRealtime.Gateway.Wire;
 
-/// <summary>A buffer and a JSON writer that a thread uses again and again; what is made with them is copied out.</summary>
-sealed class JsonBuffer
+/// <summary>A buffer and a JSON writer of each thread's own, used again and again; what is made with them is copied out.</summary>
+static class JsonBuffer
 {
     [ThreadStatic]
-    static JsonBuffer? t_instance;
+    static ArrayBufferWriter<byte>? t_buffer;
 
-    readonly ArrayBufferWriter<byte> _buffer = new(1024);
-    readonly Utf8JsonWriter _writer;
+    [ThreadStatic]
+    static Utf8JsonWriter? t_writer;
 
-    JsonBuffer() => _writer = new(_buffer, EventJson.WriterOptions);
+    public static ReadOnlySpan<byte> Written => t_buffer!.WrittenSpan;
 
-    public ReadOnlySpan<byte> Written => _buffer.WrittenSpan;
-
-    /// <summary>The thread's instance, emptied.</summary>
-    public static JsonBuffer Rent()
+    /// <summary>Empties the thread's buffer.</summary>
+    public static void Begin()
     {
-        var instance = t_instance ??= new();
-        instance._buffer.ResetWrittenCount();
-        return instance;
+        t_buffer ??= new(1024);
+        t_writer ??= new(t_buffer, EventJson.WriterOptions);
+        t_buffer.ResetWrittenCount();
     }
 
-    public void Append(ReadOnlySpan<byte> bytes) => _buffer.Write(bytes);
+    public static void Append(ReadOnlySpan<byte> bytes) => t_buffer!.Write(bytes);
 
-    public void Append(Fanout.ServerEvent serverEvent)
+    public static void Append(ServerEvent serverEvent)
     {
-        _writer.Reset();
-        EventJson.Write(_writer, serverEvent);
-        _writer.Flush();
+        t_writer!.Reset();
+        EventJson.Write(t_writer, serverEvent);
+        t_writer.Flush();
     }
 }

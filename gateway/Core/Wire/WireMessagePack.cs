@@ -28,17 +28,17 @@ static class WireMessagePack
             return;
         }
 
-        var json = JsonBuffer.Rent();
-        json.Append(serverEvent);
-        MessagePackSerializer.ConvertFromJson(Encoding.UTF8.GetString(json.Written), ref writer, Options);
+        JsonBuffer.Begin();
+        JsonBuffer.Append(serverEvent);
+        MessagePackSerializer.ConvertFromJson(Encoding.UTF8.GetString(JsonBuffer.Written), ref writer, Options);
     }
 
     /// <summary>A message whose data has no JSON form: everything but the data is translated, the data is written as it is.</summary>
     static void WriteBinaryMessage(ref MessagePackWriter writer, MessageReceived received)
     {
-        var json = JsonBuffer.Rent();
-        json.Append(received with { Message = received.Message with { Data = Payload.Null } });
-        byte[] translated = MessagePackSerializer.ConvertFromJson(Encoding.UTF8.GetString(json.Written), Options);
+        JsonBuffer.Begin();
+        JsonBuffer.Append(received with { Message = received.Message with { Data = Payload.Null } });
+        byte[] translated = MessagePackSerializer.ConvertFromJson(Encoding.UTF8.GetString(JsonBuffer.Written), Options);
         var reader = new MessagePackReader(translated);
         int fields = reader.ReadMapHeader();
         writer.WriteMapHeader(fields);

@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Gateway.Rest;
+using OrleansRealtime.Gateway.SignalR;
+using OrleansRealtime.Gateway.Sse;
+using OrleansRealtime.Gateway.Wire;
+
+namespace OrleansRealtime.Gateway.Hosting;
+
+/// <summary>Puts a gateway into an ASP.NET Core application that is, or has, an Orleans client with the <c>mailbox</c> stream provider.</summary>
+public static class RealtimeGateway
+{
+    public static IHostApplicationBuilder AddRealtimeGateway(this IHostApplicationBuilder builder)
+    {
+        builder.AddRealtimeAuth();
+        builder.Services.AddOptions<GatewayOptions>().BindConfiguration(GatewayOptions.Section).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddFanout().AddSignalRGateway().AddSseGateway();
+        builder.Services.AddSingleton<RealtimeOperations>();
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, WireJson.Default));
+        builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();
+        builder.Services.AddRealtimeOpenApi();
+        return builder;
+    }
+
+    public static WebApplication MapRealtimeGateway(this WebApplication app)
+    {
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapSignalRGateway();
+        app.MapSseGateway();
+        app.MapRestGateway();
+        app.MapRealtimeOpenApi();
+        app.MapDevTokens();
+        app.MapHealth();
+        return app;
+    }
+
+    static IServiceCollection AddFanout(this IServiceCollection services) => services
+        .AddSingleton<GatewayIdentity>()
+        .AddSingleton<Uplinks>()
+        .AddSingleton<LocalChannels>()
+        .AddSingleton<ClientConnections>()
+        .AddHostedService<GatewayService>();
+
+    static void MapHealth(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapGet("/health/live", () => TypedResults.Text("live")).ExcludeFromDescription();
+        endpoints.MapGet("/health/ready", Microsoft.AspNetCore.Http.HttpResults.Results<Microsoft.AspNetCore.Http.HttpResults.ContentHttpResult, Microsoft.AspNetCore.Http.HttpResults.StatusCodeHttpResult> (ClientConnections connections) =>
+            connections.IsShuttingDown ? TypedResults.StatusCode(StatusCodes.Status503ServiceUnavailable) : TypedResults.Text("ready")).ExcludeFromDescription();
+    }
+}
+
+/// <summary>Answers with RFC 9457 problem details whatever goes wrong in a request, and never with more than a sentence.</summary>
+sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<ProblemAnswers> logger) : IExceptionHandler
+{
+    public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
+    {
+        var error = exception switch
+        {
+            RealtimeException known => known,
+            BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
+                new(ErrorCode.PayloadTooLarge, "The request body is larger than is allowed."),
+            BadHttpRequestException { InnerException: JsonException json } => new(ErrorCode.InvalidArgument, Explain(json)),
+            BadHttpRequestException bad => new(ErrorCode.InvalidArgument, bad.Message),
+            _ => new(ErrorCode.Internal, "Something went wrong on the server."),
+        };
+        if (error.Code == ErrorCode.Internal)
+        {
+            Unexpected(httpContext.Request.Method, httpContext.Request.Path, exception);
+        }
+
+        var problem = error.ToProblem();
+        httpContext.Response.StatusCode = problem.Status!.Value;
+        if (error.Code == ErrorCode.Unavailable)
+        {
+            httpContext.Response.Headers.RetryAfter = "1";
+        }
+
+        return await problems.TryWriteAsync(new() { HttpContext = httpContext, ProblemDetails = problem });
+    }
+
+    /// <summary>Where in the JSON the mistake is; System.Text.Json's own sentence names .NET types.</summary>
+    static string Explain(JsonException json) => json.Path is { Length: > 1 } path
+        ? $"The body is not the JSON that is expected, at '{path}'."
+        : "The body is not valid JSON of the expected form.";
+
+    [LoggerMessage(1, LogLevel.Error, "{Method} {Path} failed.")]
+    partial void Unexpected(string method, string path, Exception exception);
+}

@@ -1,0 +1,60 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Orleans.Configuration;
+using Orleans.Providers.Streams.Common;
+using Orleans.Streams;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Channels.Sqlite;
+using OrleansRealtime.Gateways;
+using OrleansRealtime.Mailboxes;
+using OrleansRealtime.Mailboxes.InProcess;
+using OrleansRealtime.Users;
+
+namespace OrleansRealtime.Hosting;
+
+/// <summary>How a silo is put together. What differs between the ways to run is which providers are registered, and that is here alone.</summary>
+public static class RealtimeSilo
+{
+    /// <summary>
+    /// Embedded: one process that is silo and gateway. Logs and state in SQLite, mailboxes in memory, no clustering. The silo's own ports
+    /// are picked by the system and listen on loopback only.
+    /// </summary>
+    public static IHostApplicationBuilder AddEmbeddedSilo(this IHostApplicationBuilder builder)
+    {
+        builder.UseOrleans(silo =>
+        {
+            silo.UseLocalhostClustering(FreePort.Next(), FreePort.Next());
+            silo.AddRealtimeGrains(builder.Configuration);
+            silo.Services.AddSqliteChannelStore(builder.Configuration);
+            silo.AddSqliteGrainStorage(UserGrain.StorageName);
+            silo.AddMemoryGrainStorage("PubSubStore");
+            silo.AddPersistentStreams(Mailbox.ProviderName, InProcessMailboxes.Create, mailboxes =>
+            {
+                mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly);
+                mailboxes.ConfigurePullingAgent(agent => agent.Configure(options =>
+                {
+                    // The reader waits for events, so this is only how soon it is asked again after a pause.
+                    options.GetQueueMsgsTimerPeriod = TimeSpan.FromMilliseconds(10);
+                    options.BatchContainerBatchSize = 32;
+                }));
+            });
+        });
+        return builder;
+    }
+
+    /// <summary>What every silo has, whatever its providers: an <see cref="IChannelStore"/> and the stream provider <c>mailbox</c> are still to be added.</summary>
+    public static ISiloBuilder AddRealtimeGrains(this ISiloBuilder silo, IConfiguration configuration)
+    {
+        silo.Services.AddOptions<ChannelOptions>().Bind(configuration.GetSection(ChannelOptions.Section)).ValidateOnStart();
+        silo.Services.AddSingleton<IValidateOptions<ChannelOptions>, ChannelOptionsValidator>();
+        silo.Services.AddOptions<GatewayLeaseOptions>().Bind(configuration.GetSection(GatewayLeaseOptions.Section)).ValidateOnStart();
+        silo.Services.AddSingleton<IValidateOptions<GatewayLeaseOptions>, GatewayLeaseOptionsValidator>();
+        silo.Services.TryAddSingleton(TimeProvider.System);
+        silo.Services.AddSingleton<Outboxes>();
+        silo.Services.AddSingleton<ChannelServices>();
+        return silo;
+    }
+}
