@@ -152,12 +152,23 @@ public sealed class SqliteChannelStoreTests : ChannelStoreContract, IAsyncLifeti
     public async Task More_than_can_wait_is_refused_at_once()
     {
         string epoch = await Open();
-        Task<AppendOutcome>[] appends = [.. Enumerable.Range(0, 100_000).Select(_ => Store.AppendAsync(Channel, epoch, [Durable(9)], Cancellation))];
+        using var busy = new ManualResetEventSlim();
+        Task<bool> blocker = _store.WriteAsync(_ => busy.Wait(TimeSpan.FromSeconds(30)), 0, Cancellation);
+        Task<AppendOutcome>? refused = null;
+        var waiting = new List<Task>();
+        for (int i = 0; i < 100_000 && refused is null; i++)
+        {
+            Task<AppendOutcome> append = Store.AppendAsync(Channel, epoch, [Durable(99)], Cancellation);
+            waiting.Add(append);
+            refused = append.IsFaulted ? append : null;
+        }
 
-        await Task.WhenAll(appends).ContinueWith(_ => { }, Cancellation, TaskContinuationOptions.None, TaskScheduler.Default);
-
-        Assert.All(appends, a => Assert.True(a.IsCompletedSuccessfully || a.Exception?.InnerException is ChannelUnavailableException));
-        Assert.Contains(appends, a => a.IsFaulted);
+        Assert.NotNull(refused);
+        await Assert.ThrowsAsync<ChannelUnavailableException>(() => refused);
+        waiting.Remove(refused);
+        busy.Set();
+        Assert.True(await blocker);
+        await Task.WhenAll(waiting);
         await Append(epoch, Durable(1));
     }
 
