@@ -4,7 +4,6 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
-using Orleans.Providers.Streams.Common;
 using Orleans.Streams;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Channels.Sqlite;
@@ -26,7 +25,10 @@ public static class RealtimeSilo
     {
         builder.UseOrleans(silo =>
         {
-            silo.UseLocalhostClustering(FreePort.Next(), FreePort.Next());
+            silo.UseLocalhostClustering(FreePort.Next());
+
+            // Its one gateway is in the process: no port for others.
+            silo.Configure<EndpointOptions>(endpoints => endpoints.GatewayPort = 0);
             silo.AddRealtimeGrains(builder.Configuration);
             silo.Services.AddSqliteChannelStore(builder.Configuration);
             silo.AddSqliteGrainStorage(UserGrain.StorageName);
