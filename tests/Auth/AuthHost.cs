@@ -35,7 +35,7 @@ sealed class AuthHost : IAsyncDisposable
     public LogRecord Log => _app.Services.GetRequiredService<LogRecord>();
 
     public static async Task<AuthHost> StartAsync(
-        string environment, Dictionary<string, string?> settings, TimeProvider? time = null, Action<WebApplication>? configure = null)
+        string environment, Dictionary<string, string?> settings, TimeProvider? time = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new() { EnvironmentName = environment });
         builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
@@ -54,7 +54,6 @@ sealed class AuthHost : IAsyncDisposable
         WebApplication app = builder.Build();
         try
         {
-            configure?.Invoke(app);
             foreach (string path in new[] { "/api/me", "/events", "/hub" })
             {
                 app.MapGet(path, (HttpContext context) => Describe(context)).RequireAuthorization();
