@@ -19,7 +19,9 @@ internal sealed class QuietRequestLogs : IPostConfigureOptions<LoggerFilterOptio
         foreach (string category in Categories)
         {
             // Rules for what lies below the category would win by their length.
-            foreach (LoggerFilterRule below in rules.Where(r => r.CategoryName?.StartsWith(category + ".", StringComparison.OrdinalIgnoreCase) == true))
+            string prefix = category + ".";
+            foreach (LoggerFilterRule below in rules.Where(
+                r => r.CategoryName?.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) == true))
             {
                 options.Rules.Remove(below);
             }

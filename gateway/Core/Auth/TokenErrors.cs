@@ -11,7 +11,8 @@ namespace OrleansRealtime.Gateway.Auth;
 internal static class TokenErrors
 {
     // Exceptions are made anew each time: a shared one would gather the stack traces of whoever throws it.
-    public static RealtimeException NoToken => Refused("No token was given: send it as 'Authorization: Bearer', or as 'access_token' in the query where the path allows it.");
+    public static RealtimeException NoToken => Refused(
+        "No token was given: send it as 'Authorization: Bearer', or as 'access_token' in the query where the path allows it.");
 
     public static RealtimeException Malformed => Refused("The token is malformed: it is not a JSON Web Token.");
 

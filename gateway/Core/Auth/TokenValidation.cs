@@ -88,7 +88,8 @@ public sealed class TokenValidation(
         }
 
         JwtBearerOptions options = Options;
-        if (string.IsNullOrEmpty(jwt.EncodedSignature) || string.Equals(jwt.Alg, SecurityAlgorithms.None, StringComparison.OrdinalIgnoreCase))
+        if (string.IsNullOrEmpty(jwt.EncodedSignature)
+            || string.Equals(jwt.Alg, SecurityAlgorithms.None, StringComparison.OrdinalIgnoreCase))
         {
             return TokenErrors.Unsigned;
         }
