@@ -1,4 +1,3 @@
-global using ErrorCode = OrleansRealtime.Gateway.Operations.ErrorCode;
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;

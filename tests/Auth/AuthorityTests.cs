@@ -112,7 +112,7 @@ public sealed class AuthorityTests : IAsyncLifetime
         string token = Tokens.Sign(Payload("ann"), new RsaSecurityKey(_rsa) { KeyId = "r" }, SecurityAlgorithms.RsaSha256);
         (await host.GetAsync("/api/me", token)).IsProblem(HttpStatusCode.ServiceUnavailable, "unavailable", "does not answer");
         (_, RealtimeException? error) = await host.Validation.ValidateAsync(token, TestContext.Current.CancellationToken);
-        Assert.Equal(ErrorCode.Unavailable, error!.Code);
+        Assert.Equal(RealtimeErrorCode.Unavailable, error!.Code);
         (await host.GetAsync("/api/me", "rubbish")).IsUnauthenticated("malformed");
     }
 

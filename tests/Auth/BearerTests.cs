@@ -132,7 +132,7 @@ public sealed class BearerTests
             (string token, string words) = row.Data;
             (Permissions? permissions, RealtimeException? error) = await host.Validation.ValidateAsync(token, TestContext.Current.CancellationToken);
             Assert.True(permissions is null, token);
-            Assert.Equal(ErrorCode.Unauthenticated, error!.Code);
+            Assert.Equal(RealtimeErrorCode.Unauthenticated, error!.Code);
             Assert.True(error.Message.Contains(words, StringComparison.Ordinal), $"{token}: '{error.Message}', not '{words}'");
             Assert.StartsWith("unauthenticated: ", error.Text, StringComparison.Ordinal);
             if (token.Length < 30_000)
@@ -272,8 +272,8 @@ public sealed class BearerTests
                 "invalid_argument 400", "invalid_cursor 400", "unauthenticated 401", "not_allowed 403", "not_a_member 403",
                 "payload_too_large 413", "too_many_rooms 429", "overloaded 429", "unavailable 503", "internal 500",
             ],
-            Enum.GetValues<ErrorCode>().Select(code => $"{code.Text()} {code.HttpStatus()}"));
-        using JsonDocument problem = JsonDocument.Parse(JsonSerializer.Serialize(new RealtimeException(ErrorCode.NotAMember, "Join first.").ToProblem()));
+            Enum.GetValues<RealtimeErrorCode>().Select(code => $"{code.Text()} {code.HttpStatus()}"));
+        using JsonDocument problem = JsonDocument.Parse(JsonSerializer.Serialize(new RealtimeException(RealtimeErrorCode.NotAMember, "Join first.").ToProblem()));
         Assert.Equal("not_a_member", problem.RootElement.GetProperty("code").GetString());
         Assert.Equal("Join first.", problem.RootElement.GetProperty("detail").GetString());
     }

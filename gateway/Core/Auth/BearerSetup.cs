@@ -69,7 +69,7 @@ internal sealed class BearerSetup(IOptions<AuthOptions> options, SigningKey key,
             OnTokenValidated = Accept,
             OnChallenge = ChallengeAsync,
             OnForbidden = context => WriteAsync(
-                context.HttpContext, new(ErrorCode.NotAllowed, "The token does not allow this.")),
+                context.HttpContext, new(RealtimeErrorCode.NotAllowed, "The token does not allow this.")),
         };
     }
 
@@ -130,7 +130,7 @@ internal sealed class BearerSetup(IOptions<AuthOptions> options, SigningKey key,
     {
         context.HandleResponse();
         RealtimeException error = context.AuthenticateFailure is { } failure ? TokenErrors.Explain(failure) : TokenErrors.NoToken;
-        if (error.Code == ErrorCode.Unauthenticated)
+        if (error.Code == RealtimeErrorCode.Unauthenticated)
         {
             // RFC 6750 section 3.1: without a token there is no error code.
             context.Response.Headers.WWWAuthenticate = context.AuthenticateFailure is null

@@ -118,7 +118,7 @@ public static partial class DevTokenEndpoint
     /// <summary>Binding gives an empty array for a parameter that is not there.</summary>
     static string[]? Patterns(string[]? given) => given is null or [] ? null : [.. given.Where(p => p.Length > 0)];
 
-    static ProblemHttpResult Invalid(string why) => TypedResults.Problem(new RealtimeException(ErrorCode.InvalidArgument, why).ToProblem());
+    static ProblemHttpResult Invalid(string why) => TypedResults.Problem(new RealtimeException(RealtimeErrorCode.InvalidArgument, why).ToProblem());
 
     [LoggerMessage(LogLevel.Warning, "DEVELOPMENT TOKENS ARE ON: anyone who can reach this port can get a token of any user, administrators "
         + "included, from GET /dev/token. Set Realtime:Auth:AllowDevTokens to false, or do not run in Development, to turn them off.")]

@@ -47,7 +47,7 @@ public sealed class Permissions
     public bool MayUseNamespace(string ns) => IsAdmin || Array.IndexOf(_adminNamespaces, ns) < 0;
 
     /// <summary>Reads the claims of a validated token.</summary>
-    /// <returns>The permissions, or an <see cref="ErrorCode.Unauthenticated"/> that says which claim is unusable.</returns>
+    /// <returns>The permissions, or an <see cref="RealtimeErrorCode.Unauthenticated"/> that says which claim is unusable.</returns>
     internal static (Permissions? Permissions, RealtimeException? Error) Read(
         ClaimsPrincipal principal, AuthOptions auth, NamespaceOptions namespaces)
     {
@@ -94,7 +94,7 @@ public sealed class Permissions
         return (new(userId, admin, expiresAt, namespaces.AdminNames, joins, publishes), null);
     }
 
-    static (Permissions?, RealtimeException?) Refuse(string why) => (null, new(ErrorCode.Unauthenticated, why));
+    static (Permissions?, RealtimeException?) Refuse(string why) => (null, new(RealtimeErrorCode.Unauthenticated, why));
 
     /// <summary>A JSON array holds patterns; any other text holds them separated by spaces.</summary>
     static void AddPatterns(ref List<string>? patterns, Claim claim)

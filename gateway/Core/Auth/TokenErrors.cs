@@ -24,7 +24,7 @@ internal static class TokenErrors
         Refused("The token's 'join' and 'publish' must each be an array of strings, or a string with spaces between the rooms.");
 
     public static RealtimeException NoAuthority =>
-        new(ErrorCode.Unavailable, "The token cannot be checked now: the authority that signs tokens does not answer. Try again later.");
+        new(RealtimeErrorCode.Unavailable, "The token cannot be checked now: the authority that signs tokens does not answer. Try again later.");
 
     public static RealtimeException Explain(Exception? failure) => failure switch
     {
@@ -40,5 +40,5 @@ internal static class TokenErrors
         _ => Refused("The token is not valid."),
     };
 
-    static RealtimeException Refused(string why) => new(ErrorCode.Unauthenticated, why);
+    static RealtimeException Refused(string why) => new(RealtimeErrorCode.Unauthenticated, why);
 }

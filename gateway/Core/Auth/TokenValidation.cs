@@ -21,7 +21,7 @@ public sealed class TokenValidation(
 
     /// <summary>Validates a token as the request pipeline does.</summary>
     /// <returns>
-    /// The permissions, or else the error: <see cref="ErrorCode.Unauthenticated"/>, or <see cref="ErrorCode.Unavailable"/> where the
+    /// The permissions, or else the error: <see cref="RealtimeErrorCode.Unauthenticated"/>, or <see cref="RealtimeErrorCode.Unavailable"/> where the
     /// authority's keys cannot be had.
     /// </returns>
     public async Task<(Permissions? Permissions, RealtimeException? Error)> ValidateAsync(
@@ -179,7 +179,7 @@ public sealed class TokenValidation(
 public static class HttpContextPermissions
 {
     /// <summary>What the request's user may do.</summary>
-    /// <exception cref="RealtimeException"><see cref="ErrorCode.Unauthenticated"/>: there is no user, or none with a usable id.</exception>
+    /// <exception cref="RealtimeException"><see cref="RealtimeErrorCode.Unauthenticated"/>: there is no user, or none with a usable id.</exception>
     public static Permissions GetPermissions(this HttpContext context)
     {
         if (context.User.Identity?.IsAuthenticated != true)

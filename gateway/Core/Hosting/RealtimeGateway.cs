@@ -74,19 +74,19 @@ sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<Pro
         {
             RealtimeException known => known,
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
-                new(ErrorCode.PayloadTooLarge, "The request body is larger than is allowed."),
-            BadHttpRequestException { InnerException: JsonException json } => new(ErrorCode.InvalidArgument, Explain(json)),
-            BadHttpRequestException bad => new(ErrorCode.InvalidArgument, bad.Message),
-            _ => new(ErrorCode.Internal, "Something went wrong on the server."),
+                new(RealtimeErrorCode.PayloadTooLarge, "The request body is larger than is allowed."),
+            BadHttpRequestException { InnerException: JsonException json } => new(RealtimeErrorCode.InvalidArgument, Explain(json)),
+            BadHttpRequestException bad => new(RealtimeErrorCode.InvalidArgument, bad.Message),
+            _ => new(RealtimeErrorCode.Internal, "Something went wrong on the server."),
         };
-        if (error.Code == ErrorCode.Internal)
+        if (error.Code == RealtimeErrorCode.Internal)
         {
             Unexpected(httpContext.Request.Method, httpContext.Request.Path, exception);
         }
 
         var problem = error.ToProblem();
         httpContext.Response.StatusCode = problem.Status!.Value;
-        if (error.Code == ErrorCode.Unavailable)
+        if (error.Code == RealtimeErrorCode.Unavailable)
         {
             httpContext.Response.Headers.RetryAfter = "1";
         }

@@ -1,5 +1,3 @@
-// Orleans has an ErrorCode too, and its SDK imports that namespace into every file. In this project the name is ours.
-global using ErrorCode = OrleansRealtime.Gateway.Operations.ErrorCode;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.WebUtilities;
@@ -7,7 +5,7 @@ using Microsoft.AspNetCore.WebUtilities;
 namespace OrleansRealtime.Gateway.Operations;
 
 /// <summary>Why an operation was refused. All transports answer with the same codes; docs/api.md lists them for clients.</summary>
-public enum ErrorCode
+public enum RealtimeErrorCode
 {
     /// <summary>The caller must change the request; the message says what is allowed.</summary>
     InvalidArgument,
@@ -44,37 +42,37 @@ public enum ErrorCode
 public static class ErrorCodes
 {
     /// <summary>The code on the wire, for example <c>not_a_member</c>.</summary>
-    public static string Text(this ErrorCode code) => code switch
+    public static string Text(this RealtimeErrorCode code) => code switch
     {
-        ErrorCode.InvalidArgument => "invalid_argument",
-        ErrorCode.InvalidCursor => "invalid_cursor",
-        ErrorCode.Unauthenticated => "unauthenticated",
-        ErrorCode.NotAllowed => "not_allowed",
-        ErrorCode.NotAMember => "not_a_member",
-        ErrorCode.PayloadTooLarge => "payload_too_large",
-        ErrorCode.TooManyRooms => "too_many_rooms",
-        ErrorCode.Overloaded => "overloaded",
-        ErrorCode.Unavailable => "unavailable",
+        RealtimeErrorCode.InvalidArgument => "invalid_argument",
+        RealtimeErrorCode.InvalidCursor => "invalid_cursor",
+        RealtimeErrorCode.Unauthenticated => "unauthenticated",
+        RealtimeErrorCode.NotAllowed => "not_allowed",
+        RealtimeErrorCode.NotAMember => "not_a_member",
+        RealtimeErrorCode.PayloadTooLarge => "payload_too_large",
+        RealtimeErrorCode.TooManyRooms => "too_many_rooms",
+        RealtimeErrorCode.Overloaded => "overloaded",
+        RealtimeErrorCode.Unavailable => "unavailable",
         _ => "internal",
     };
 
-    public static int HttpStatus(this ErrorCode code) => code switch
+    public static int HttpStatus(this RealtimeErrorCode code) => code switch
     {
-        ErrorCode.InvalidArgument or ErrorCode.InvalidCursor => StatusCodes.Status400BadRequest,
-        ErrorCode.Unauthenticated => StatusCodes.Status401Unauthorized,
-        ErrorCode.NotAllowed or ErrorCode.NotAMember => StatusCodes.Status403Forbidden,
-        ErrorCode.PayloadTooLarge => StatusCodes.Status413PayloadTooLarge,
-        ErrorCode.TooManyRooms or ErrorCode.Overloaded => StatusCodes.Status429TooManyRequests,
-        ErrorCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
+        RealtimeErrorCode.InvalidArgument or RealtimeErrorCode.InvalidCursor => StatusCodes.Status400BadRequest,
+        RealtimeErrorCode.Unauthenticated => StatusCodes.Status401Unauthorized,
+        RealtimeErrorCode.NotAllowed or RealtimeErrorCode.NotAMember => StatusCodes.Status403Forbidden,
+        RealtimeErrorCode.PayloadTooLarge => StatusCodes.Status413PayloadTooLarge,
+        RealtimeErrorCode.TooManyRooms or RealtimeErrorCode.Overloaded => StatusCodes.Status429TooManyRequests,
+        RealtimeErrorCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
         _ => StatusCodes.Status500InternalServerError,
     };
 }
 
 /// <summary>An operation that was refused. Its message is a sentence for the client: it holds nothing that the client may not know.</summary>
 /// <param name="cause">For the log; clients never see it.</param>
-public sealed class RealtimeException(ErrorCode code, string message, Exception? cause = null) : Exception(message, cause)
+public sealed class RealtimeException(RealtimeErrorCode code, string message, Exception? cause = null) : Exception(message, cause)
 {
-    public ErrorCode Code { get; } = code;
+    public RealtimeErrorCode Code { get; } = code;
 
     /// <summary><c>code: message</c>, the text of a SignalR <c>HubException</c>.</summary>
     public string Text => $"{Code.Text()}: {Message}";

@@ -73,7 +73,7 @@ sealed class RealtimeOperations(
         var name = ParseRoom(room);
         if (!connection.Permissions.MayJoin(name))
         {
-            throw new RealtimeException(ErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
+            throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
         }
 
         var channel = ChannelId.Room(name);
@@ -86,7 +86,7 @@ sealed class RealtimeOperations(
         var name = ParseRoom(room);
         if (!LocalChannels.Unsubscribe(connection, ChannelId.Room(name)))
         {
-            throw new RealtimeException(ErrorCode.NotAMember, $"This connection is not in '{name}'.");
+            throw new RealtimeException(RealtimeErrorCode.NotAMember, $"This connection is not in '{name}'.");
         }
     }
 
@@ -96,12 +96,12 @@ sealed class RealtimeOperations(
         var (permissions, error) = await tokens.ValidateAsync(token ?? "");
         if (permissions is null)
         {
-            throw error ?? new RealtimeException(ErrorCode.Unauthenticated, "The token is not valid.");
+            throw error ?? new RealtimeException(RealtimeErrorCode.Unauthenticated, "The token is not valid.");
         }
 
         if (permissions.UserId != connection.UserId)
         {
-            throw new RealtimeException(ErrorCode.NotAllowed, "The token is another user's. Open a new connection for that user.");
+            throw new RealtimeException(RealtimeErrorCode.NotAllowed, "The token is another user's. Open a new connection for that user.");
         }
 
         connections.Renew(connection, permissions);
@@ -125,7 +125,7 @@ sealed class RealtimeOperations(
         var publication = ToPublication(request, connection.UserId);
         if (connection.Find(channel) is not { } subscription)
         {
-            throw new RealtimeException(ErrorCode.NotAMember, $"Join '{name}' before sending to it.");
+            throw new RealtimeException(RealtimeErrorCode.NotAMember, $"Join '{name}' before sending to it.");
         }
 
         if (!subscription.Ready.Task.IsCompletedSuccessfully)
@@ -172,12 +172,12 @@ sealed class RealtimeOperations(
         string name = ns ?? RoomName.DefaultNamespace;
         if (!RoomName.TryParseNamespace(name, out string? error))
         {
-            throw new RealtimeException(ErrorCode.InvalidArgument, error);
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
         }
 
         if (!caller.MayUseNamespace(name))
         {
-            throw new RealtimeException(ErrorCode.NotAllowed, $"The token does not allow the namespace '{name}'.");
+            throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow the namespace '{name}'.");
         }
 
         return ReadAsync(ChannelId.Namespace(name), request, cancellationToken);
@@ -210,11 +210,11 @@ sealed class RealtimeOperations(
     /// <summary>Parses a cursor as a client wrote it; null and the empty text are none.</summary>
     public static Cursor? ParseCursor(string? text) => string.IsNullOrEmpty(text) ? null
         : Cursor.TryParse(text, out var cursor) ? cursor
-        : throw new RealtimeException(ErrorCode.InvalidCursor, "The cursor is malformed: it must be 'epoch:offset', as the server gave it out.");
+        : throw new RealtimeException(RealtimeErrorCode.InvalidCursor, "The cursor is malformed: it must be 'epoch:offset', as the server gave it out.");
 
     public static RoomName ParseRoom(string? room) => RoomName.TryParse(room, out var name, out string? error)
         ? name
-        : throw new RealtimeException(ErrorCode.InvalidArgument, error);
+        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
     async Task<SubscribeResult> SubscribeAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken)
     {
@@ -255,7 +255,7 @@ sealed class RealtimeOperations(
         {
             PublishStatus.Accepted => PublishAcknowledgement.Of(result, publication),
             PublishStatus.Overloaded => throw new RealtimeException(
-                ErrorCode.Overloaded, "More is waiting to be kept than the channel allows. Slow down, and retry under the same messageId."),
+                RealtimeErrorCode.Overloaded, "More is waiting to be kept than the channel allows. Slow down, and retry under the same messageId."),
             _ => throw Unavailable(null),
         };
     }
@@ -264,17 +264,17 @@ sealed class RealtimeOperations(
     {
         if (request.Limit is < 1 or > MaxPage)
         {
-            throw new RealtimeException(ErrorCode.InvalidArgument, $"The limit must be 1 to {MaxPage}.");
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, $"The limit must be 1 to {MaxPage}.");
         }
 
         if (request.Before is < 1)
         {
-            throw new RealtimeException(ErrorCode.InvalidArgument, "'before' must be an offset of at least 1.");
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "'before' must be an offset of at least 1.");
         }
 
         if (request is { After: not null, Before: not null })
         {
-            throw new RealtimeException(ErrorCode.InvalidArgument, "Give a cursor to read after or an offset to read before, not both.");
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "Give a cursor to read after or an offset to read before, not both.");
         }
 
         var query = new HistoryQuery(CheckCursor(request.After, channel), request.Before, request.Limit ?? DefaultPage);
@@ -306,14 +306,14 @@ sealed class RealtimeOperations(
             || (request.MessageId is { } id && !RoomName.TryCheckName(id, "A messageId", out error))
             || (request.Key is { } key && !RoomName.TryCheckName(key, "A key", out error)))
         {
-            throw new RealtimeException(ErrorCode.InvalidArgument, error);
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
         }
 
         var data = request.Data ?? Payload.Null;
         if (data.Bytes.Length > options.Value.MaxPayloadBytes)
         {
             throw new RealtimeException(
-                ErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.Value.MaxPayloadBytes} are allowed.");
+                RealtimeErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.Value.MaxPayloadBytes} are allowed.");
         }
 
         var delivery = request.Delivery switch
@@ -321,11 +321,11 @@ sealed class RealtimeOperations(
             null or "durable" => Delivery.Durable,
             "transient" => Delivery.Transient,
             "latest" => Delivery.Latest,
-            _ => throw new RealtimeException(ErrorCode.InvalidArgument, "The delivery must be 'durable', 'transient' or 'latest'."),
+            _ => throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "The delivery must be 'durable', 'transient' or 'latest'."),
         };
         if (delivery == Delivery.Latest != request.Key is not null)
         {
-            throw new RealtimeException(ErrorCode.InvalidArgument, "A 'latest' value needs a key, and only a 'latest' value may have one.");
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "A 'latest' value needs a key, and only a 'latest' value may have one.");
         }
 
         return new(name, data, from, request.MessageId, delivery, request.Key);
@@ -333,19 +333,19 @@ sealed class RealtimeOperations(
 
     static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
         ? ChannelId.User(user)
-        : throw new RealtimeException(ErrorCode.InvalidArgument, error);
+        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
     static ChannelId ParseNamespace(Permissions caller, string? ns)
     {
         string name = ns ?? RoomName.DefaultNamespace;
         if (!RoomName.TryParseNamespace(name, out string? error))
         {
-            throw new RealtimeException(ErrorCode.InvalidArgument, error);
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
         }
 
         return caller.IsAdmin
             ? ChannelId.Namespace(name)
-            : throw new RealtimeException(ErrorCode.NotAllowed, "Broadcasting needs the role 'admin'.");
+            : throw new RealtimeException(RealtimeErrorCode.NotAllowed, "Broadcasting needs the role 'admin'.");
     }
 
     static RoomName CheckMayJoin(Permissions caller, string? room)
@@ -353,14 +353,14 @@ sealed class RealtimeOperations(
         var name = ParseRoom(room);
         return caller.MayJoin(name)
             ? name
-            : throw new RealtimeException(ErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
+            : throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
     }
 
     static void CheckMayPublish(Permissions caller, RoomName room)
     {
         if (!caller.MayPublish(room))
         {
-            throw new RealtimeException(ErrorCode.NotAllowed, $"The token does not allow publishing to '{room}'.");
+            throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow publishing to '{room}'.");
         }
     }
 
@@ -368,7 +368,7 @@ sealed class RealtimeOperations(
     {
         if (caller.UserId != user && !caller.IsAdmin)
         {
-            throw new RealtimeException(ErrorCode.NotAllowed, "Only the user and the role 'admin' may do that.");
+            throw new RealtimeException(RealtimeErrorCode.NotAllowed, "Only the user and the role 'admin' may do that.");
         }
     }
 
@@ -381,19 +381,19 @@ sealed class RealtimeOperations(
 
         if (!RoomName.TryCheckName(from, "'from'", out string? error))
         {
-            throw new RealtimeException(ErrorCode.InvalidArgument, error);
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
         }
 
-        return caller.IsAdmin ? from : throw new RealtimeException(ErrorCode.NotAllowed, "Publishing on behalf of others needs the role 'admin'.");
+        return caller.IsAdmin ? from : throw new RealtimeException(RealtimeErrorCode.NotAllowed, "Publishing on behalf of others needs the role 'admin'.");
     }
 
     static Cursor? CheckCursor(Cursor? cursor, ChannelId channel) => cursor is not { } given || Epoch.Belongs(given.Epoch, channel)
         ? cursor
-        : throw new RealtimeException(ErrorCode.InvalidCursor, "The cursor is of another channel.");
+        : throw new RealtimeException(RealtimeErrorCode.InvalidCursor, "The cursor is of another channel.");
 
     RealtimeException TooManyRooms() => new(
-        ErrorCode.TooManyRooms, $"A connection may be in at most {options.Value.MaxRoomsPerConnection} rooms.");
+        RealtimeErrorCode.TooManyRooms, $"A connection may be in at most {options.Value.MaxRoomsPerConnection} rooms.");
 
     static RealtimeException Unavailable(Exception? cause) => new(
-        ErrorCode.Unavailable, "The message log is not available at the moment. Try again; for a message, under the same messageId.", cause);
+        RealtimeErrorCode.Unavailable, "The message log is not available at the moment. Try again; for a message, under the same messageId.", cause);
 }

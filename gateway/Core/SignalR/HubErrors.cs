@@ -24,7 +24,7 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         catch (Exception exception) when (exception is not HubException)
         {
             Unexpected(invocationContext.HubMethodName, exception);
-            throw new HubException(new RealtimeException(ErrorCode.Internal, "Something went wrong on the server.").Text);
+            throw new HubException(new RealtimeException(RealtimeErrorCode.Internal, "Something went wrong on the server.").Text);
         }
     }
 

@@ -27,7 +27,7 @@ static class SseCursor
         {
             if (++count > MaxCursors || !Cursor.TryParse(id.AsSpan(range), out var cursor))
             {
-                throw new RealtimeException(ErrorCode.InvalidCursor, "The Last-Event-ID is malformed: it must be an id that the server gave out.");
+                throw new RealtimeException(RealtimeErrorCode.InvalidCursor, "The Last-Event-ID is malformed: it must be an id that the server gave out.");
             }
 
             for (int i = 0; i < channels.Count; i++)
@@ -40,7 +40,7 @@ static class SseCursor
         }
 
         return Array.TrueForAll(found, c => c is null)
-            ? throw new RealtimeException(ErrorCode.InvalidCursor, "The Last-Event-ID is of other channels than these.")
+            ? throw new RealtimeException(RealtimeErrorCode.InvalidCursor, "The Last-Event-ID is of other channels than these.")
             : found;
     }
 }

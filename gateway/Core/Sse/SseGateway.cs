@@ -59,7 +59,7 @@ sealed class SseStreams(
         var cursors = SseCursor.Parse(lastEventId, audience);
         if (connections.IsShuttingDown)
         {
-            throw new RealtimeException(ErrorCode.Unavailable, CloseReason.ShuttingDown.Text);
+            throw new RealtimeException(RealtimeErrorCode.Unavailable, CloseReason.ShuttingDown.Text);
         }
 
         var connection = new SseConnection(Guid.NewGuid().ToString("n"), http, permissions, options.Value, logger);

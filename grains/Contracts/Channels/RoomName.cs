@@ -72,6 +72,12 @@ public readonly record struct RoomName
             return false;
         }
 
+        if (name[0] == '/')
+        {
+            error = "A room name must not begin with '/', which begins a namespace.";
+            return false;
+        }
+
         room = new(ns, name);
         return true;
     }

@@ -1,0 +1,73 @@
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using OrleansRealtime.Gateway.Hosting;
+using OrleansRealtime.Hosting;
+
+namespace OrleansRealtime.Tests.Hosts;
+
+/// <summary>The embedded server as it is shipped, in this process: silo and gateway, a real Kestrel on a port of its own.</summary>
+sealed class EmbeddedHost : IAsyncDisposable
+{
+    readonly WebApplication _app;
+    readonly HttpClient _http = new();
+
+    EmbeddedHost(WebApplication app)
+    {
+        _app = app;
+        Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        _http.BaseAddress = Address;
+    }
+
+    public Uri Address { get; }
+
+    public IServiceProvider Services => _app.Services;
+
+    public static async Task<EmbeddedHost> StartAsync(params (string Setting, string Value)[] settings)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Development });
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Realtime:Store:DataFolder"] = ":memory:",
+            ["Realtime:Gateway:SseRetry"] = "00:00:00.050",
+        });
+        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Setting, (string?)s.Value)));
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.AddEmbeddedSilo();
+        builder.AddRealtimeGateway();
+        var app = builder.Build();
+        app.MapRealtimeGateway();
+        await app.StartAsync(TestContext.Current.CancellationToken);
+        return new(app);
+    }
+
+    /// <summary>A development token of the user; the query may ask for roles, rooms or a lifetime.</summary>
+    public async Task<string> TokenAsync(string user, string query = "")
+    {
+        string json = await _http.GetStringAsync(
+            new Uri($"/dev/token?user={Uri.EscapeDataString(user)}{query}", UriKind.Relative), TestContext.Current.CancellationToken);
+        return JsonDocument.Parse(json).RootElement.GetProperty("token").GetString()!;
+    }
+
+    /// <summary>A client of the REST API that speaks for the user.</summary>
+    public async Task<HttpClient> RestAsync(string user, string query = "") => new()
+    {
+        BaseAddress = Address,
+        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync(user, query)) },
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await _app.StopAsync(CancellationToken.None);
+        await _app.DisposeAsync();
+    }
+}

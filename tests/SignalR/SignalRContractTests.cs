@@ -1,0 +1,13 @@
+using OrleansRealtime.Tests.Contracts;
+
+namespace OrleansRealtime.Tests.SignalR;
+
+public sealed class SignalRJsonContractTests(SharedHost shared) : TransportContract(shared)
+{
+    internal override ITransport Transport { get; } = new SignalRTransport(messagePack: false);
+}
+
+public sealed class SignalRMessagePackContractTests(SharedHost shared) : TransportContract(shared)
+{
+    internal override ITransport Transport { get; } = new SignalRTransport(messagePack: true);
+}
