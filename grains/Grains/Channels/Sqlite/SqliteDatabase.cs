@@ -195,7 +195,8 @@ internal sealed class SqliteDatabase : IDisposable
         }
     }
 
-    ChannelStoreStartupException Unusable(SqliteException e) => e.SqliteErrorCode switch
+    /// <summary>What to tell whoever starts the process.</summary>
+    public ChannelStoreStartupException Unusable(SqliteException e) => e.SqliteErrorCode switch
     {
         raw.SQLITE_NOTADB => new($"'{_file}' is not a SQLite database: move it away, or set {Setting} to another folder.", e),
         raw.SQLITE_CORRUPT => Damaged(e.Message, e),
