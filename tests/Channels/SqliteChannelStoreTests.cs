@@ -252,8 +252,11 @@ public sealed class SqliteChannelStoreTests : ChannelStoreContract, IAsyncLifeti
     {
         var validator = new SqliteOptionsValidator();
 
-        Assert.Contains("Realtime:Store:DataFolder", validator.Validate(null, new() { DataFolder = " " }).FailureMessage, StringComparison.Ordinal);
-        Assert.Contains("Realtime:Store:Synchronous", validator.Validate(null, new() { Synchronous = (SqliteSynchronous)7 }).FailureMessage, StringComparison.Ordinal);
+        string? folder = validator.Validate(null, new() { DataFolder = " " }).FailureMessage;
+        string? synchronous = validator.Validate(null, new() { Synchronous = (SqliteSynchronous)7 }).FailureMessage;
+
+        Assert.Contains("Realtime:Store:DataFolder", folder, StringComparison.Ordinal);
+        Assert.Contains("Realtime:Store:Synchronous", synchronous, StringComparison.Ordinal);
         Assert.True(validator.Validate(null, new()).Succeeded);
     }
 

@@ -105,7 +105,8 @@ internal sealed class ChannelTables : IDisposable
     /// </summary>
     public bool MayBeUnindexed(ChannelId channel) =>
         // In this order: a rollback sets the flag before it empties the cache.
-        (_cache.TryGetValue(channel, out State? state) && Volatile.Read(ref state.LastSeq) > Volatile.Read(ref _committedIndexed)) || _recovering;
+        (_cache.TryGetValue(channel, out State? state) && Volatile.Read(ref state.LastSeq) > Volatile.Read(ref _committedIndexed))
+        || _recovering;
 
     public StoredChannel Open(ChannelId channel)
     {
@@ -131,7 +132,8 @@ internal sealed class ChannelTables : IDisposable
             else
             {
                 state.Total += message.Size;
-                MessageRow.Bind(_insert, message).Bind(8, ++_seq).Bind(9, state.Id).Bind(10, message.Offset).Bind(11, state.Total).Execute();
+                MessageRow.Bind(_insert, message)
+                    .Bind(8, ++_seq).Bind(9, state.Id).Bind(10, message.Offset).Bind(11, state.Total).Execute();
                 state.Head = message.Offset;
                 Volatile.Write(ref state.LastSeq, _seq);
             }
