@@ -44,10 +44,20 @@ public abstract class ChannelStoreContract
         string epoch = await Open();
         Message[] messages =
         [
-            Durable(1) with { Event = "größe 🎉", From = "ann", MessageId = "m-1", Key = "k", Data = new(PayloadKind.Json, "{\"a\":\"ü\\u0000\"}"u8.ToArray()) },
+            Durable(1) with
+            {
+                Event = "größe 🎉",
+                MessageId = "m-1",
+                Key = "k",
+                Data = new(PayloadKind.Json, "{\"a\":\"ü\\u0000\"}"u8.ToArray()),
+            },
             Durable(2) with { From = null, MessageId = null, Data = new(PayloadKind.Binary, [0, 255, 0, 128]) },
             Durable(3) with { From = "", MessageId = "", Data = new(PayloadKind.Binary, []) },
-            Durable(4) with { From = new string('漢', 300), Data = new(PayloadKind.Binary, Enumerable.Range(0, 100_000).Select(i => (byte)i).ToArray()) },
+            Durable(4) with
+            {
+                From = new string('漢', 300),
+                Data = new(PayloadKind.Binary, [.. Enumerable.Range(0, 100_000).Select(i => (byte)i)]),
+            },
         ];
 
         await Append(epoch, messages);

@@ -1,3 +1,4 @@
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -38,17 +39,25 @@ internal sealed class SqliteChannelStore(IOptions<SqliteOptions> options, TimePr
             }
 
             _database = SqliteDatabase.Open(_options);
-            _tables = new(new(_database.Connection, time), new(_database.Connection));
-            if (_database.InMemory)
+            try
             {
-                _inMemory = new(_database.Connection, inTransaction: true);
-            }
-            else
-            {
-                _readers = new(_database);
-            }
+                _tables = new(new(_database.Connection, time), new(_database.Connection));
+                if (_database.InMemory)
+                {
+                    _inMemory = new(_database.Connection, inTransaction: true);
+                }
+                else
+                {
+                    _readers = new(_database);
+                }
 
-            _writer = new(_database.Connection, _tables, logger);
+                _writer = new(_database.Connection, _tables, logger);
+            }
+            catch (SqliteException e)
+            {
+                // The file is marked as ours and yet lacks a table.
+                throw _database.Unusable(e);
+            }
         }
     }
 

@@ -109,7 +109,9 @@ internal sealed class SqliteDatabase : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
             throw new ChannelStoreStartupException(
-                $"The folder '{setting}' for the message log cannot be created: set {Setting} to a folder that this process may write to. {e.Message}", e);
+                $"The folder '{setting}' for the message log cannot be created: "
+                + $"set {Setting} to a folder that this process may write to. {e.Message}",
+                e);
         }
     }
 
@@ -124,12 +126,16 @@ internal sealed class SqliteDatabase : IDisposable
         catch (IOException e) when (IsHeldByAnother(e))
         {
             throw new ChannelStoreStartupException(
-                $"The message log '{Path.Combine(folder, FileName)}' is in use by another process: stop that one, or set {Setting} to a folder of its own.", e);
+                $"The message log '{Path.Combine(folder, FileName)}' is in use by another process: "
+                + $"stop that one, or set {Setting} to a folder of its own.",
+                e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new ChannelStoreStartupException(
-                $"The folder '{folder}' of the message log cannot be written to: set {Setting} to a folder that this process may write to. {e.Message}", e);
+                $"The folder '{folder}' of the message log cannot be written to: "
+                + $"set {Setting} to a folder that this process may write to. {e.Message}",
+                e);
         }
     }
 
@@ -171,9 +177,10 @@ internal sealed class SqliteDatabase : IDisposable
 
         if (version > SchemaVersion)
         {
-            throw new ChannelStoreStartupException(string.Create(
-                CultureInfo.InvariantCulture,
-                $"'{_file}' was written by a newer version (schema {version}, this one knows {SchemaVersion}): run that version, or set {Setting} to another folder."));
+            throw new ChannelStoreStartupException(
+                string.Create(CultureInfo.InvariantCulture, $"'{_file}' was written by a newer version (schema {version}, ")
+                + string.Create(CultureInfo.InvariantCulture, $"this one knows {SchemaVersion}): ")
+                + $"run that version, or set {Setting} to another folder.");
         }
 
         if (!isNew && Text("PRAGMA quick_check(1)") is var verdict and not "ok")
@@ -195,15 +202,22 @@ internal sealed class SqliteDatabase : IDisposable
         }
     }
 
-    ChannelStoreStartupException Unusable(SqliteException e) => e.SqliteErrorCode switch
+    /// <summary>What to tell whoever starts the process.</summary>
+    public ChannelStoreStartupException Unusable(SqliteException e) => e.SqliteErrorCode switch
     {
         raw.SQLITE_NOTADB => new($"'{_file}' is not a SQLite database: move it away, or set {Setting} to another folder.", e),
         raw.SQLITE_CORRUPT => Damaged(e.Message, e),
-        _ => new($"The message log '{_file}' cannot be opened: see that this process may write to it, or set {Setting} to another folder. {e.Message}", e),
+        _ => new(
+            $"The message log '{_file}' cannot be opened: "
+            + $"see that this process may write to it, or set {Setting} to another folder. {e.Message}",
+            e),
     };
 
     ChannelStoreStartupException Damaged(string verdict, Exception? inner) =>
-        new($"The message log '{_file}' is damaged: restore a backup, or move the file away to begin with an empty log, or set {Setting} to another folder. SQLite says: {verdict}", inner);
+        new(
+            $"The message log '{_file}' is damaged: restore a backup, or move the file away to begin with an empty log, "
+            + $"or set {Setting} to another folder. SQLite says: {verdict}",
+            inner);
 
     void Execute(string sql)
     {
