@@ -259,7 +259,8 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
         Outbound[] batch = ArrayPool<Outbound>.Shared.Rent(WriteEvents);
         try
         {
-            while (TryTake(batch, out int count, out int bytes))
+            CloseReason? closing;
+            while (TryTake(batch, out int count, out int bytes, out closing))
             {
                 var write = WriteAsync(batch.AsMemory(0, count));
                 if (!write.IsCompletedSuccessfully)
@@ -270,9 +271,9 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
                 Written(batch.AsSpan(0, count), bytes);
             }
 
-            if (_closing is { } reason)
+            if (closing is not null)
             {
-                await CloseAsync(reason);
+                await CloseAsync(closing);
             }
         }
         catch (Exception exception)
@@ -286,11 +287,13 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
         }
     }
 
-    bool TryTake(Outbound[] batch, out int count, out int bytes)
+    /// <summary>Takes what to write next. False when there is nothing; then <paramref name="closing"/> says whether the last words are out.</summary>
+    bool TryTake(Outbound[] batch, out int count, out int bytes, out CloseReason? closing)
     {
         lock (_lock)
         {
             count = bytes = 0;
+            closing = null;
             while (count < WriteEvents && bytes < WriteBytes && _queue is not null && _queue.TryDequeue(out var next))
             {
                 if (next.Event.Event is MessageReceived { Channel: var channel, Message: { Delivery: Delivery.Latest, Key: { } key } }
@@ -306,7 +309,8 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
             if (count == 0)
             {
                 // A closing connection stays "writing": nothing may follow its last words.
-                _writing = _closing is not null;
+                closing = _closing;
+                _writing = closing is not null;
             }
 
             return count > 0;

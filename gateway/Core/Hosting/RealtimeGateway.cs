@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
@@ -29,7 +30,7 @@ public static class RealtimeGateway
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway();
         builder.Services.AddSingleton<RealtimeOperations>();
-        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, WireJson.Default));
+        builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();
         builder.Services.AddRealtimeOpenApi();
         return builder;
@@ -76,7 +77,7 @@ sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<Pro
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
                 new(RealtimeErrorCode.PayloadTooLarge, "The request body is larger than is allowed."),
             BadHttpRequestException { InnerException: JsonException json } => new(RealtimeErrorCode.InvalidArgument, Explain(json)),
-            BadHttpRequestException bad => new(RealtimeErrorCode.InvalidArgument, bad.Message),
+            BadHttpRequestException bad => new(RealtimeErrorCode.InvalidArgument, WithoutTypes().Replace(bad.Message, "\"$1\"")),
             _ => new(RealtimeErrorCode.Internal, "Something went wrong on the server."),
         };
         if (error.Code == RealtimeErrorCode.Internal)
@@ -98,6 +99,10 @@ sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<Pro
     static string Explain(JsonException json) => json.Path is { Length: > 1 } path
         ? $"The body is not the JSON that is expected, at '{path}'."
         : "The body is not valid JSON of the expected form.";
+
+    /// <summary>The type in <c>Failed to bind parameter "Nullable&lt;int&gt; limit"</c>, which is no business of a client's.</summary>
+    [GeneratedRegex("\"[\\w<>]+ (\\w+)\"")]
+    private static partial Regex WithoutTypes();
 
     [LoggerMessage(1, LogLevel.Error, "{Method} {Path} failed.")]
     partial void Unexpected(string method, string path, Exception exception);

@@ -28,7 +28,21 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(int?))]
 [JsonSerializable(typeof(long))]
 [JsonSerializable(typeof(byte[]))]
-sealed partial class WireJson : JsonSerializerContext;
+sealed partial class WireJson : JsonSerializerContext
+{
+    /// <summary>Gives another owner's options the same JSON. The generated types bring neither converters nor rules with them.</summary>
+    public static void Configure(JsonSerializerOptions options)
+    {
+        options.TypeInfoResolverChain.Insert(0, Default);
+        foreach (var converter in Default.Options.Converters)
+        {
+            options.Converters.Add(converter);
+        }
+
+        options.DefaultIgnoreCondition = Default.Options.DefaultIgnoreCondition;
+        options.UnmappedMemberHandling = Default.Options.UnmappedMemberHandling;
+    }
+}
 
 /// <summary>Keeps one JSON value as it was written.</summary>
 sealed class PayloadConverter : JsonConverter<Payload>
