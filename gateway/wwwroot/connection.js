@@ -26,11 +26,15 @@ export class Connection {
   #backoff = new Backoff();
   #transport = null;
   #run = 0; // An attempt whose number is no longer this one has been overtaken.
+  #started = false; // The transport is up, though the rooms may not be joined yet.
   #connectedAt = 0;
   #retryTimer = null;
   #renewTimer = null;
 
-  /** `on`: state(info), ready(transport), resumed(), and the channel events a transport reports. */
+  /**
+   * `on`: state(info), rooms() to connect with, cursor(channel), ready(transport) when it is up, resumed() when it came
+   * back by itself, and the channel events a transport reports.
+   */
   constructor({ createTransport, tokens, on }) {
     this.#createTransport = createTransport;
     this.#tokens = tokens;
@@ -61,6 +65,7 @@ export class Connection {
 
   #stop() {
     this.#run++;
+    this.#started = false;
     this.#connectedAt = 0;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#renewTimer);
@@ -78,7 +83,9 @@ export class Connection {
       if (run !== this.#run) return;
       this.#transport = transport;
       await transport.start(token, this.#on.rooms());
-      if (run === this.#run) await this.#on.ready(transport);
+      if (run !== this.#run) return;
+      this.#started = true;
+      await this.#on.ready(transport);
     } catch (error) {
       if (run === this.#run) this.#lost(error);
       return;
@@ -91,15 +98,16 @@ export class Connection {
   }
 
   #events() {
-    const whenConnected = (action) => (...args) => {
-      if (this.#connectedAt) action(...args);
+    // Before that, start() rejects, which is enough.
+    const whenStarted = (action) => (...args) => {
+      if (this.#started) action(...args);
     };
     return {
       ...this.#on,
       closing: (event) => this.#closing(event),
-      closed: whenConnected((error) => this.#lost(error)),
-      interrupted: whenConnected(() => this.#report('reconnecting')),
-      resumed: whenConnected(() => {
+      closed: whenStarted((error) => this.#lost(error)),
+      interrupted: whenStarted(() => this.#report('reconnecting')),
+      resumed: whenStarted(() => {
         this.#report('connected');
         this.#on.resumed();
       }),
@@ -154,6 +162,6 @@ export class Connection {
         // The next round tries again; when the token runs out first, the server closes and a new connection fetches one.
       }
       if (run === this.#run) this.#scheduleRenewal();
-    }, Math.min(86_400_000, Math.max(1_000, remaining * 0.8)));
+    }, Math.min(86_400_000, Math.max(2_000, remaining * 0.8)));
   }
 }

@@ -159,7 +159,7 @@ export class SseTransport {
         return { messages: [], recovered: false };
       });
       if (source !== this.#source) return;
-      if (page.recovered === false) this.#events.gap({ room, cursor: page.cursor });
+      if (page.recovered === false) this.#events.gap({ room });
       page.messages.forEach((message) => this.#events.message(message));
       after = page.more && page.cursor !== after ? page.cursor : null;
     }

@@ -7,7 +7,7 @@ const SENT_KEPT = 200;
  */
 export class Store {
   #key;
-  #state = { rooms: [], cursors: {}, outbox: [], sent: [] };
+  #state = { rooms: [], active: null, cursors: {}, outbox: [], sent: [] };
   #timer = null;
 
   constructor(user) {
@@ -32,6 +32,16 @@ export class Store {
   removeRoom(room) {
     this.#state.rooms = this.rooms.filter((other) => other !== room);
     delete this.#state.cursors[roomChannel(room)];
+    this.#changed();
+  }
+
+  /** The conversation that is open. */
+  get active() {
+    return this.#state.active;
+  }
+
+  set active(id) {
+    this.#state.active = id;
     this.#changed();
   }
 
@@ -65,6 +75,12 @@ export class Store {
 
   enqueue(item) {
     this.outbox.push(item);
+    this.#changed();
+  }
+
+  /** A message the server will not take stays until the user tries again or discards it. */
+  markFailed(item, failed) {
+    item.failed = failed;
     this.#changed();
   }
 
