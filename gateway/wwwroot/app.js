@@ -277,7 +277,11 @@ class Chat {
   #message(message) {
     const conversation = this.#conversations.get(roomChannel(message.room));
     if (!conversation) return;
-    if (message.cursor && !this.#store.advance(roomChannel(message.room), message.cursor)) return;
+    if (message.cursor) {
+      const channel = roomChannel(message.room);
+      if (this.#store.isOtherEpoch(channel, message.cursor)) this.#addGap(conversation);
+      if (!this.#store.advance(channel, message.cursor)) return;
+    }
     // Typing indicators and the like of other applications.
     if (!message.offset && message.event !== 'message') return;
     this.#add(conversation, message);

@@ -50,6 +50,12 @@ export class Store {
     return this.#state.cursors[channel] ?? null;
   }
 
+  /** Whether a cursor is of another log than the one followed so far, which then was lost. */
+  isOtherEpoch(channel, cursor) {
+    const known = this.cursor(channel);
+    return known !== null && splitCursor(known)[0] !== splitCursor(cursor)[0];
+  }
+
   /**
    * Moves a channel's cursor on, and says whether it was news: false means this offset has been seen.
    * Only for what is delivered in order; a page of older history must not move the cursor over what is still to come.

@@ -431,8 +431,8 @@ function avatar(user) {
 /** The same colour for a user everywhere. */
 function paintAvatar(element, user) {
   let hash = 0;
-  for (const character of user) hash = (hash * 31 + character.codePointAt(0)) % 360;
-  element.style.setProperty('--hue', hash);
+  for (const character of user) hash = (hash * 31 + character.codePointAt(0)) % 65_521;
+  element.style.setProperty('--hue', (hash * 137) % 360); // Neighbouring hashes, distant hues.
   element.textContent = [...user][0].toUpperCase();
   return element;
 }
