@@ -153,7 +153,7 @@ class Chat {
   }
 
   #listChanged() {
-    view.list(this.#conversations, this.#active);
+    view.list(this.#conversations);
   }
 
   #markRead(conversation) {

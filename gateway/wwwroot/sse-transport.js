@@ -2,6 +2,7 @@ import { isPermanent } from './errors.js';
 import { Rest } from './rest.js';
 import { roomChannel } from './store.js';
 
+const OPEN_TIMEOUT = 20_000;
 const EVENTS = ['message', 'direct', 'notification', 'presence', 'gap', 'closing'];
 
 /**
@@ -126,6 +127,10 @@ export class SseTransport {
     source.onerror = () => {
       if (source === this.#source) this.#failed(source);
     };
+    // An EventSource waits for an answer for ever.
+    setTimeout(() => {
+      if (source === this.#source && this.#opening) this.#lost(new Error('The event stream did not open.'));
+    }, OPEN_TIMEOUT);
     return this.#opening.promise;
   }
 

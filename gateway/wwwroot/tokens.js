@@ -2,6 +2,7 @@ import { ApiError } from './errors.js';
 
 // A token this close to its end is not worth connecting with.
 const MARGIN = 5_000;
+const TIMEOUT = 10_000;
 
 /** Thrown where the server hands out no guest tokens: the user has to bring one. */
 export class TokenRequired extends Error {}
@@ -34,7 +35,10 @@ export class Tokens {
   }
 
   async #fetch() {
-    const response = await fetch(`/dev/token?user=${encodeURIComponent(this.user)}`, { cache: 'no-store' });
+    const response = await fetch(`/dev/token?user=${encodeURIComponent(this.user)}`, {
+      cache: 'no-store',
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
     if (response.status === 404) throw new TokenRequired();
     if (!response.ok) throw await ApiError.fromResponse(response);
     const { token, expiresAt } = await response.json();

@@ -2,6 +2,7 @@
 const GROUPED_WITHIN = 5 * 60_000;
 const AT_END_WITHIN = 80;
 const MEMBERS_SHOWN = 200;
+const REDRAW_DELAY = 50;
 const TOAST_SHOWN = 10_000;
 
 const find = (id) => document.getElementById(id);
@@ -20,6 +21,7 @@ export class View {
   #active = null;
   #elements = new Map(); // Entry of the open conversation → its element.
   #listPending = null;
+  #membersPending = null;
   #drawerOpener = null;
 
   constructor() {
@@ -66,26 +68,27 @@ export class View {
 
   // Conversations
 
-  /** Redrawn at most every 50 ms: in a busy room the counts change faster than anybody reads. */
-  list(conversations, active) {
-    clearTimeout(this.#listPending);
-    this.#listPending = setTimeout(() => this.#drawList([...conversations.values()], active), 50);
+  /** Drawn a moment later, once for all changes until then: in a busy room the counts change faster than anybody reads. */
+  list(conversations) {
+    this.#listPending ??= setTimeout(() => {
+      this.#listPending = null;
+      this.#drawList([...conversations.values()]);
+    }, REDRAW_DELAY);
   }
 
-  #drawList(conversations, active) {
+  #drawList(conversations) {
+    const active = this.#active;
     const directs = conversations.filter(({ direct }) => direct);
-    const focused = document.activeElement?.dataset.id;
-    find('room-list').replaceChildren(...conversations.filter(({ direct }) => !direct).map((c) => this.#listItem(c, active)));
-    find('direct-list').replaceChildren(...directs.map((c) => this.#listItem(c, active)));
+    redraw(find('room-list'), conversations.filter(({ direct }) => !direct).map((c) => this.#listItem(c)));
+    redraw(find('direct-list'), directs.map((c) => this.#listItem(c)));
     find('directs-title').hidden = !directs.length;
-    if (focused) document.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
 
     const unread = conversations.reduce((sum, c) => sum + c.unread, 0);
     find('unread-elsewhere').hidden = !unread;
     document.title = `${unread ? `(${unread}) ` : ''}${active ? `${label(active)} · ` : ''}OrleansRealtime`;
   }
 
-  #listItem(conversation, active) {
+  #listItem(conversation) {
     const { id, name, direct, unread, timeline } = conversation;
     const open = make('button', {
       className: 'open',
@@ -102,7 +105,7 @@ export class View {
     if (unread) {
       open.append(make('span', { className: 'badge', textContent: unread > 99 ? '99+' : unread, ariaLabel: `${unread} unread` }));
     }
-    if (conversation === active) open.setAttribute('aria-current', 'true');
+    if (conversation === this.#active) open.setAttribute('aria-current', 'true');
     const item = make('li', {}, open);
     if (!direct) {
       item.append(make('button', {
@@ -131,7 +134,7 @@ export class View {
     find('entries').replaceChildren(...(conversation?.timeline.entries ?? []).map((entry) => this.#draw(entry)));
     conversation?.timeline.entries.forEach((entry) => this.#group(entry));
     this.historyChanged(conversation);
-    this.members(conversation);
+    this.#drawMembers(conversation);
     log.scrollTop = log.scrollHeight;
     log.ariaBusy = 'false';
     if (conversation && matchMedia('(hover: hover)').matches) hook('message-input').focus();
@@ -183,8 +186,10 @@ export class View {
 
   historyChanged(conversation) {
     if (conversation !== this.#active) return;
-    hook('load-older').hidden = !conversation?.canLoadOlder;
-    this.#drawEmpty();
+    this.keepPosition(() => {
+      hook('load-older').hidden = !conversation?.canLoadOlder;
+      this.#drawEmpty();
+    });
   }
 
   #drawEmpty() {
@@ -299,8 +304,16 @@ export class View {
 
   // Members
 
+  /** Like the lists, redrawn after a while: a large room has many comings and goings. */
   members(conversation) {
     if (conversation !== this.#active) return;
+    this.#membersPending ??= setTimeout(() => {
+      this.#membersPending = null;
+      this.#drawMembers(this.#active);
+    }, REDRAW_DELAY);
+  }
+
+  #drawMembers(conversation) {
     const subtitle = find('subtitle');
     if (!conversation || conversation.direct) {
       subtitle.textContent = conversation ? 'Direct messages' : '';
@@ -310,7 +323,7 @@ export class View {
     const { members, memberCount } = conversation;
     subtitle.textContent = memberCount === null ? '' : memberCount === 1 ? '1 member' : `${memberCount} members`;
     const users = [...members.keys()].sort((a, b) => a.localeCompare(b)).slice(0, MEMBERS_SHOWN);
-    find('member-list').replaceChildren(...users.map((user) => this.#memberItem(user, members.get(user))));
+    redraw(find('member-list'), users.map((user) => this.#memberItem(user, members.get(user))));
     const more = (memberCount ?? 0) - users.length;
     find('more-members').hidden = more <= 0;
     find('more-members').textContent = `and ${more} more`;
@@ -430,11 +443,18 @@ function avatar(user) {
 
 /** The same colour for a user everywhere. */
 function paintAvatar(element, user) {
-  let hash = 0;
-  for (const character of user) hash = (hash * 31 + character.codePointAt(0)) % 65_521;
-  element.style.setProperty('--hue', (hash * 137) % 360); // Neighbouring hashes, distant hues.
+  let hash = 2_166_136_261; // FNV-1a
+  for (const character of user) hash = Math.imul(hash ^ character.codePointAt(0), 16_777_619) >>> 0;
+  element.style.setProperty('--hue', hash % 360);
   element.textContent = [...user][0].toUpperCase();
   return element;
+}
+
+/** Keeps the keyboard's place where the focused item is still there. */
+function redraw(list, items) {
+  const { id, user } = list.contains(document.activeElement) ? document.activeElement.dataset : {};
+  list.replaceChildren(...items);
+  if (id ?? user) list.querySelector(id ? `[data-id="${CSS.escape(id)}"]` : `[data-user="${CSS.escape(user)}"]`)?.focus();
 }
 
 function make(tag, { dataset, ...properties } = {}, ...children) {
