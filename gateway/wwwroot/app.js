@@ -474,7 +474,9 @@ const linkedUser = parameters.get('user');
 view.onSignIn = (user, pasted) => trySignIn(user, pasted, rooms);
 
 if (session && (!linkedUser || linkedUser === session.user)) {
-  trySignIn(session.user, session.pasted, rooms);
+  // A link says where to begin; after a reload the tab knows better, for instance which rooms were left since.
+  const reloaded = performance.getEntriesByType('navigation')[0]?.type === 'reload';
+  trySignIn(session.user, session.pasted, reloaded ? [] : rooms);
 } else if (linkedUser) {
   trySignIn(linkedUser, null, rooms);
 } else {

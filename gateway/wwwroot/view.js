@@ -20,6 +20,7 @@ export class View {
   #user = null;
   #active = null;
   #elements = new Map(); // Entry of the open conversation → its element.
+  #following = true; // The end of the conversation is in view.
   #listPending = null;
   #membersPending = null;
   #drawerOpener = null;
@@ -219,8 +220,7 @@ export class View {
       { className: mine ? 'entry mine' : 'entry', dataset: { testid: this.#active.direct ? 'direct-message' : 'message' } },
       avatar(from ?? 'server'),
       make('div', { className: 'heading' }, make('strong', { textContent: from ?? 'Server' }), make('time')),
-      text,
-      make('div', { className: 'delivery' }),
+      make('div', { className: 'body' }, text, make('span', { className: 'delivery' })),
     );
   }
 
@@ -290,9 +290,15 @@ export class View {
       this.#closeDrawers();
       this.on.join(room);
     });
-    find('messages').addEventListener('scroll', () => {
-      if (this.isAtEnd(this.#active)) find('to-newest').hidden = true;
+    const log = find('messages');
+    log.addEventListener('scroll', () => {
+      this.#following = this.isAtEnd(this.#active);
+      if (this.#following) find('to-newest').hidden = true;
     }, { passive: true });
+    // A growing composer or a phone's keyboard takes room from the end, which is what is being read.
+    new ResizeObserver(() => {
+      if (this.#following) this.#toEnd();
+    }).observe(log);
     find('to-newest').addEventListener('click', () => this.#toEnd());
     hook('load-older').addEventListener('click', () => this.on.loadOlder());
     hook('retry-button').addEventListener('click', () => this.on.retryConnection());
@@ -359,7 +365,7 @@ export class View {
       hook('transport-label').dataset.transport = transport.name;
     }
     const text = {
-      reconnecting: seconds ? `The connection was lost. Next attempt in ${seconds} s.` : 'Reconnecting…',
+      reconnecting: seconds ? `Connection lost. Next attempt in ${seconds} s.` : 'Reconnecting…',
       failed: message,
     }[state];
     find('banner').hidden = !text;
