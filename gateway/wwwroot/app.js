@@ -99,6 +99,11 @@ class Chat {
     try {
       await this.#joinRoom(conversation);
     } catch (error) {
+      if (!error.code) {
+        // Not the server's answer but a failure on the way: a new connection joins this room too.
+        if (this.#connection.state === 'connected') this.#connection.open();
+        return;
+      }
       this.#remove(conversation);
       view.toast(`“${room}” could not be joined: ${error.message}`, 'error');
     }
