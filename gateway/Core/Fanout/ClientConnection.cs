@@ -1,4 +1,3 @@
-using System.Buffers;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
@@ -6,10 +5,10 @@ using OrleansRealtime.Gateway.Auth;
 namespace OrleansRealtime.Gateway.Fanout;
 
 /// <summary>An event on its way to one connection.</summary>
-/// <param name="Event">The event.</param>
+/// <param name="Event">The event; null for what the transport itself has to say.</param>
 /// <param name="Bytes">Its bytes in the connection's format.</param>
 /// <param name="Subscription">The channel it came by; null for what concerns the connection itself.</param>
-public readonly record struct Outbound(PreparedEvent Event, byte[] Bytes, Subscription? Subscription);
+public readonly record struct Outbound(PreparedEvent? Event, byte[] Bytes, Subscription? Subscription);
 
 /// <summary>
 /// One client's link to this gateway, whatever the transport: who it is, what it is subscribed to, and its outbound queue.
@@ -18,7 +17,7 @@ public readonly record struct Outbound(PreparedEvent Event, byte[] Bytes, Subscr
 /// client. A transport derives from this and translates.
 /// </para>
 /// </summary>
-public abstract class ClientConnection(string id, string transport, WireFormat format, Permissions permissions, GatewayOptions options, ILogger logger)
+public abstract class ClientConnection(string id, string transport, Permissions permissions, GatewayOptions options, ILogger logger)
 {
     /// <summary>Bytes of one write at most.</summary>
     const int WriteBytes = 64 << 10;
@@ -26,11 +25,16 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
     /// <summary>Events of one write at most.</summary>
     const int WriteEvents = 256;
 
+    /// <summary>A thread's spare array for the events of a write; a write that has to wait takes it along.</summary>
+    [ThreadStatic]
+    static Outbound[]? t_batch;
+
     readonly Lock _lock = new();
     Queue<Outbound>? _queue;
     Dictionary<(ChannelId, string), Outbound>? _latest;
     List<Subscription> _subscriptions = new(2);
     TaskCompletionSource? _drained;
+    TaskCompletionSource? _written;
     int _bytes;
     bool _writing;
     CloseReason? _closing;
@@ -46,6 +50,9 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
     public Permissions Permissions { get; internal set; } = permissions;
 
     public bool IsClosing => _closing is not null || _ended;
+
+    /// <summary>How the transport writes events. Set before the first one comes.</summary>
+    protected abstract WireFormat Format { get; }
 
     /// <summary>Bounds the publications that have not been acknowledged.</summary>
     internal SemaphoreSlim? PublishSlots { get; set; }
@@ -130,6 +137,7 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
             _latest = null;
             _bytes = 0;
             _drained?.TrySetResult();
+            _written?.TrySetResult();
             var subscriptions = _subscriptions;
             _subscriptions = [];
             foreach (var subscription in subscriptions)
@@ -153,7 +161,7 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
     /// <summary>Queues an event. Where it returns true, the caller is to call <see cref="Write"/> soon; nobody else will.</summary>
     internal bool Enqueue(PreparedEvent prepared, Subscription? subscription)
     {
-        byte[] bytes = prepared.GetBytes(format);
+        byte[] bytes = prepared.GetBytes(Format);
         var outbound = new Outbound(prepared, bytes, subscription);
         lock (_lock)
         {
@@ -181,14 +189,22 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
                 _latest.Add((channel, key), outbound);
             }
 
-            if (_bytes > 0 && _bytes + bytes.Length > options.QueueBytes)
-            {
-                return EnqueueClosing(CloseReason.SlowConsumer);
-            }
+            return EnqueueLocked(outbound);
+        }
+    }
 
-            (_queue ??= new(4)).Enqueue(outbound);
-            _bytes += bytes.Length;
-            return StartWriting();
+    /// <summary>Queues and writes what is no event: answers to calls, pings. It counts as everything else does.</summary>
+    protected internal void SendFrame(byte[] bytes)
+    {
+        bool write;
+        lock (_lock)
+        {
+            write = !_ended && _closing is null && EnqueueLocked(new(null, bytes, null));
+        }
+
+        if (write)
+        {
+            Write();
         }
     }
 
@@ -218,6 +234,15 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
         }
     }
 
+    /// <summary>Completes when nothing is queued or being written, or the connection has ended.</summary>
+    protected Task WhenWrittenAsync()
+    {
+        lock (_lock)
+        {
+            return !_writing || _ended ? Task.CompletedTask : (_written ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+
     /// <summary>
     /// Writes what is queued, until nothing is. Runs on the caller's thread for as long as the client takes what it is given: that is
     /// the fast path, without a change of threads. Never throws.
@@ -244,7 +269,7 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
             return;
         }
 
-        if (outbound.Event.Offset is > 0 and var offset)
+        if (outbound.Event!.Offset is > 0 and var offset)
         {
             subscription.Sent = subscription.Sent with { Offset = offset };
         }
@@ -256,11 +281,13 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
 
     async Task WriteQueuedAsync()
     {
-        Outbound[] batch = ArrayPool<Outbound>.Shared.Rent(WriteEvents);
+        var batch = t_batch ?? new Outbound[WriteEvents];
+        t_batch = null;
         try
         {
+            int bytes = 0;
             CloseReason? closing;
-            while (TryTake(batch, out int count, out int bytes, out closing))
+            while (TryTake(batch, out int count, ref bytes, out closing))
             {
                 var write = WriteAsync(batch.AsMemory(0, count));
                 if (!write.IsCompletedSuccessfully)
@@ -268,7 +295,7 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
                     await write;
                 }
 
-                Written(batch.AsSpan(0, count), bytes);
+                Written(batch.AsSpan(0, count));
             }
 
             if (closing is not null)
@@ -283,21 +310,31 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
         }
         finally
         {
-            ArrayPool<Outbound>.Shared.Return(batch, clearArray: true);
+            t_batch = batch;
         }
     }
 
-    /// <summary>Takes what to write next. False when there is nothing; then <paramref name="closing"/> says whether the last words are out.</summary>
-    bool TryTake(Outbound[] batch, out int count, out int bytes, out CloseReason? closing)
+    /// <summary>
+    /// Takes what to write next, and what has been written off the count. False when there is nothing; then <paramref name="closing"/>
+    /// says whether the last words are out.
+    /// </summary>
+    bool TryTake(Outbound[] batch, out int count, ref int bytes, out CloseReason? closing)
     {
         lock (_lock)
         {
+            _bytes = Math.Max(0, _bytes - bytes);
+            if (_drained is not null && _bytes < options.QueueBytes / 2)
+            {
+                _drained.TrySetResult();
+                _drained = null;
+            }
+
             count = bytes = 0;
             closing = null;
             while (count < WriteEvents && bytes < WriteBytes && _queue is not null && _queue.TryDequeue(out var next))
             {
-                if (next.Event.Event is MessageReceived { Channel: var channel, Message: { Delivery: Delivery.Latest, Key: { } key } }
-                    && _latest!.Remove((channel, key), out var newest))
+                if (_latest is not null && next.Event?.Event is MessageReceived { Channel: var channel, Message: { Delivery: Delivery.Latest, Key: { } key } }
+                    && _latest.Remove((channel, key), out var newest))
                 {
                     next = newest;
                 }
@@ -311,28 +348,34 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
                 // A closing connection stays "writing": nothing may follow its last words.
                 closing = _closing;
                 _writing = closing is not null;
+                _written?.TrySetResult();
+                _written = null;
             }
 
             return count > 0;
         }
     }
 
-    void Written(ReadOnlySpan<Outbound> batch, int bytes)
+    static void Written(Span<Outbound> batch)
     {
-        foreach (var outbound in batch)
+        foreach (ref readonly var outbound in batch)
         {
             Advance(outbound);
         }
 
-        lock (_lock)
+        batch.Clear();
+    }
+
+    bool EnqueueLocked(in Outbound outbound)
+    {
+        if (_bytes > 0 && _bytes + outbound.Bytes.Length > options.QueueBytes)
         {
-            _bytes = Math.Max(0, _bytes - bytes);
-            if (_drained is not null && _bytes < options.QueueBytes / 2)
-            {
-                _drained.TrySetResult();
-                _drained = null;
-            }
+            return EnqueueClosing(CloseReason.SlowConsumer);
         }
+
+        (_queue ??= new(4)).Enqueue(outbound);
+        _bytes += outbound.Bytes.Length;
+        return StartWriting();
     }
 
     bool StartWriting()
@@ -358,7 +401,7 @@ public abstract class ClientConnection(string id, string transport, WireFormat f
         }
 
         var closing = new PreparedEvent(new ConnectionClosing(reason));
-        (_queue ??= new(4)).Enqueue(new(closing, closing.GetBytes(format), null));
+        (_queue ??= new(4)).Enqueue(new(closing, closing.GetBytes(Format), null));
         _drained?.TrySetResult();
         _ = AbortAfterAsync(options.CloseTimeout);
         return StartWriting();

@@ -7,6 +7,17 @@ public abstract class WireFormat
 {
     static int s_count;
 
+    /// <summary>Formats that a process may have; every event has room for the bytes of each.</summary>
+    internal const int MaxFormats = 8;
+
+    protected WireFormat()
+    {
+        if (Index >= MaxFormats)
+        {
+            throw new InvalidOperationException($"There may be {MaxFormats} wire formats; each is made once in a process.");
+        }
+    }
+
     /// <summary>The place of this format's bytes in a <see cref="PreparedEvent"/>.</summary>
     internal int Index { get; } = Interlocked.Increment(ref s_count) - 1;
 
@@ -19,8 +30,7 @@ public abstract class WireFormat
 /// <summary>An event that is encoded at most once for each wire format, however many connections get it.</summary>
 public sealed class PreparedEvent(ServerEvent serverEvent)
 {
-    // A process has a handful of formats, most events need one or two of them.
-    readonly byte[]?[] _bytes = new byte[]?[4];
+    readonly byte[]?[] _bytes = new byte[]?[WireFormat.MaxFormats];
 
     public ServerEvent Event { get; } = serverEvent;
 

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Wire;
 
@@ -11,7 +12,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 [Authorize]
 sealed class RealtimeHub(RealtimeOperations operations) : Hub
 {
-    SignalRConnection Connection => Context.Features.Get<SignalRConnection>()!;
+    ClientConnection Connection => Context.Features.Get<ClientConnection>()!;
 
     CancellationToken Aborted => Context.ConnectionAborted;
 

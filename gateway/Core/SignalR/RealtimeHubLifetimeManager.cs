@@ -7,7 +7,7 @@ using OrleansRealtime.Gateway.Fanout;
 namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>
-/// Where SignalR hands out its connections: each becomes a <see cref="SignalRConnection"/>, which the hub finds among its features.
+/// Where SignalR hands out its connections: each is a <see cref="HubWebSocket"/> already or becomes a <see cref="SignalRConnection"/>, which the hub finds among its features.
 /// What is sent through <c>Clients</c> goes SignalR's own way; the hub does not use it.
 /// </summary>
 sealed class RealtimeHubLifetimeManager(
@@ -20,8 +20,18 @@ sealed class RealtimeHubLifetimeManager(
 {
     public override async Task OnConnectedAsync(HubConnectionContext connection)
     {
-        var (permissions, error) = tokens.Read(connection.User);
-        var client = new SignalRConnection(connection, permissions ?? throw new HubException(error!.Text), options.Value, connectionLogger);
+        ClientConnection client;
+        if (connection.Features.Get<HubWebSocket>() is { } socket)
+        {
+            socket.Protocol = connection.Protocol;
+            client = socket;
+        }
+        else
+        {
+            var (permissions, error) = tokens.Read(connection.User);
+            client = new SignalRConnection(connection, permissions ?? throw new HubException(error!.Text), options.Value, connectionLogger);
+        }
+
         connection.Features.Set(client);
         connections.Add(client);
         await base.OnConnectedAsync(connection);
@@ -29,7 +39,7 @@ sealed class RealtimeHubLifetimeManager(
 
     public override Task OnDisconnectedAsync(HubConnectionContext connection)
     {
-        if (connection.Features.Get<SignalRConnection>() is { } client)
+        if (connection.Features.Get<ClientConnection>() is { } client)
         {
             connections.Remove(client);
             LocalChannels.End(client);

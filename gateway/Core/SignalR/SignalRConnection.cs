@@ -8,14 +8,16 @@ using OrleansRealtime.Gateway.Fanout;
 
 namespace OrleansRealtime.Gateway.SignalR;
 
-/// <summary>A SignalR client. Its events were serialized once for all; several of them go out as one write.</summary>
+/// <summary>A SignalR client over one of SignalR's own transports (long polling, server-sent events). Its events were serialized once for all; several of them go out as one write.</summary>
 sealed class SignalRConnection : ClientConnection
 {
     readonly HubConnectionContext _hub;
     readonly string _protocol;
 
+    protected override WireFormat Format => SignalRFormats.Of(_hub.Protocol, framed: false);
+
     public SignalRConnection(HubConnectionContext hub, Permissions permissions, GatewayOptions options, ILogger logger)
-        : base(hub.ConnectionId, "signalr", FormatOf(hub.Protocol), permissions, options, logger)
+        : base(hub.ConnectionId, "signalr", permissions, options, logger)
     {
         _hub = hub;
         _protocol = hub.Protocol.Name;
@@ -61,6 +63,4 @@ sealed class SignalRConnection : ClientConnection
 
     ValueTask WriteBytesAsync(ReadOnlyMemory<byte> bytes) =>
         _hub.WriteAsync(new SerializedHubMessage([new SerializedMessage(_protocol, bytes)]), CancellationToken.None);
-
-    static WireFormat FormatOf(IHubProtocol protocol) => protocol.Name == "messagepack" ? SignalRMessagePackFormat.Instance : SignalRJsonFormat.Instance;
 }

@@ -1,15 +1,28 @@
 using System.Buffers;
 using MessagePack;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.SignalR.Protocol;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.WebSockets;
 using OrleansRealtime.Gateway.Wire;
 
 namespace OrleansRealtime.Gateway.SignalR;
 
-/// <summary>Events as invocations of SignalR's JSON protocol (https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/HubProtocol.md).</summary>
-sealed class SignalRJsonFormat : WireFormat
+static class SignalRFormats
 {
-    public static readonly SignalRJsonFormat Instance = new();
+    // Made together at the start: an event has room for the bytes of every format there is.
+    static readonly SignalRJsonFormat s_json = new(framed: false), s_framedJson = new(framed: true);
+    static readonly SignalRMessagePackFormat s_messagePack = new(framed: false), s_framedMessagePack = new(framed: true);
 
+    /// <param name="framed">Whether the bytes are WebSocket frames.</param>
+    public static WireFormat Of(IHubProtocol protocol, bool framed) => protocol.TransferFormat == TransferFormat.Binary
+        ? framed ? s_framedMessagePack : s_messagePack
+        : framed ? s_framedJson : s_json;
+}
+
+/// <summary>Events as invocations of SignalR's JSON protocol (https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/HubProtocol.md).</summary>
+sealed class SignalRJsonFormat(bool framed) : WireFormat
+{
     protected internal override byte[] Encode(ServerEvent serverEvent)
     {
         JsonBuffer.Begin();
@@ -26,15 +39,13 @@ sealed class SignalRJsonFormat : WireFormat
         JsonBuffer.Append("\",\"arguments\":["u8);
         JsonBuffer.Append(serverEvent);
         JsonBuffer.Append("]}\u001e"u8);
-        return JsonBuffer.Written.ToArray();
+        return framed ? WebSocketFrame.Of(JsonBuffer.Written, binary: false) : JsonBuffer.Written.ToArray();
     }
 }
 
 /// <summary>Events as invocations of SignalR's MessagePack protocol: a length, then <c>[1, {}, nil, target, [argument], []]</c>.</summary>
-sealed class SignalRMessagePackFormat : WireFormat
+sealed class SignalRMessagePackFormat(bool framed) : WireFormat
 {
-    public static readonly SignalRMessagePackFormat Instance = new();
-
     protected internal override byte[] Encode(ServerEvent serverEvent)
     {
         var body = new ArrayBufferWriter<byte>(512);
@@ -57,6 +68,7 @@ sealed class SignalRMessagePackFormat : WireFormat
             rest >>= 7;
         }
         while (rest > 0);
-        return [.. prefix[..length], .. body.WrittenSpan];
+        byte[] message = [.. prefix[..length], .. body.WrittenSpan];
+        return framed ? WebSocketFrame.Of(message, binary: true) : message;
     }
 }

@@ -1,11 +1,12 @@
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.WebSockets;
 using OrleansRealtime.Gateway.Wire;
 
 namespace OrleansRealtime.Gateway.SignalR;
@@ -38,12 +39,18 @@ static class SignalRGateway
         services.AddSingleton<IHubProtocol>(s => new OptionalArgumentsProtocol(new MessagePackHubProtocol(s.GetRequiredService<IOptions<MessagePackHubProtocolOptions>>())));
         services.AddSingleton<HubLifetimeManager<RealtimeHub>, RealtimeHubLifetimeManager>();
         services.AddSingleton<HubErrors>();
+        services.AddSingleton<HubWebSockets>();
+        services.AddHostedService(s => s.GetRequiredService<HubWebSockets>());
         return services;
     }
 
-    public static IEndpointRouteBuilder MapSignalRGateway(this IEndpointRouteBuilder endpoints)
+    /// <summary>After authorization, which the hub's endpoint asks for.</summary>
+    public static WebApplication MapSignalRGateway(this WebApplication app)
     {
-        endpoints.MapHub<RealtimeHub>(Path, http => http.CloseOnAuthenticationExpiration = false);
-        return endpoints;
+        app.Use((http, next) => http.Request.Path == Path && http.GetEndpoint() is not null && WebSocketHandshake.IsRequested(http)
+            ? http.RequestServices.GetRequiredService<HubWebSockets>().ServeAsync(http)
+            : next(http));
+        app.MapHub<RealtimeHub>(Path, http => http.CloseOnAuthenticationExpiration = false);
+        return app;
     }
 }

@@ -15,7 +15,7 @@ namespace OrleansRealtime.Gateway.Sse;
 /// cut anywhere resumes at the right place.
 /// </summary>
 sealed class SseConnection(string id, HttpContext http, Permissions permissions, GatewayOptions options, ILogger logger)
-    : ClientConnection(id, "sse", SseFormat.Instance, permissions, options, logger)
+    : ClientConnection(id, "sse", permissions, options, logger)
 {
     readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,6 +28,8 @@ sealed class SseConnection(string id, HttpContext http, Permissions permissions,
 
     /// <summary>Ticks of <see cref="Environment.TickCount64"/> at the last write.</summary>
     public long LastWrite { get; private set; } = Environment.TickCount64;
+
+    protected override WireFormat Format => SseFormat.Instance;
 
     PipeWriter Output => http.Response.BodyWriter;
 
@@ -72,7 +74,7 @@ sealed class SseConnection(string id, HttpContext http, Permissions permissions,
 
     void Write(in Outbound outbound)
     {
-        if (outbound.Event.Event is SseHeartbeat)
+        if (outbound.Event!.Event is SseHeartbeat)
         {
             Output.Write(outbound.Bytes);
             return;
