@@ -130,8 +130,9 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
         byte[] frame = WebSocketFrame.Of(Protocol.GetMessageBytes(close).Span, Protocol.TransferFormat == TransferFormat.Binary);
         await WriteAsync(new[] { new Outbound(null, frame, null) });
 
-        // The client answers with its own close frame, which ends the reading and with it the hub; or it is cut off.
-        await base.CloseAsync(reason);
+        // The client answers with its own close frame, which ends the reading and with it the hub; or it is cut off. The status is
+        // "normal", since the .NET client throws away what it has not read yet when it sees another.
+        await WriteCloseAsync((int)WebSocketCloseStatus.NormalClosure, reason.Name);
     }
 
     sealed class HubTransport :

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net.WebSockets;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Gateway.Auth;
@@ -33,12 +34,11 @@ abstract class WebSocketConnection : ClientConnection
     protected override ValueTask WriteAsync(ReadOnlyMemory<Outbound> events) =>
         events.Length == 1 ? _upgraded.WriteAsync(events.Span[0].Bytes) : WriteTogether(events.Span);
 
-    protected override async ValueTask CloseAsync(CloseReason reason)
+    /// <summary>Writes the closing frame: a status code, then the reason in UTF-8 (RFC 6455, section 5.5.1). Only from <see cref="ClientConnection.CloseAsync"/>.</summary>
+    protected ValueTask WriteCloseAsync(int status, string reason)
     {
-        // Not through the queue: these are the last words. RFC 6455, section 5.5.1: a status code, then the reason in UTF-8.
-        byte[] text = System.Text.Encoding.UTF8.GetBytes(reason.Name);
-        byte[] frame = [0x88, (byte)(text.Length + 2), (byte)(reason.Code >> 8), (byte)reason.Code, .. text];
-        await _upgraded.WriteAsync(frame);
+        byte[] text = Encoding.UTF8.GetBytes(reason);
+        return _upgraded.WriteAsync(new byte[] { 0x88, (byte)(text.Length + 2), (byte)(status >> 8), (byte)status }.Concat(text).ToArray());
     }
 
     protected override void Abort() => _http.Abort();
