@@ -47,6 +47,40 @@ public static class RealtimeSilo
         return builder;
     }
 
+    /// <summary>
+    /// A silo of its own on this machine, for gateways on this machine (<c>Realtime:Silo=localhost</c> there): a gateway can then be
+    /// stopped and started while the silo lives on. Logs and state in SQLite, mailboxes in Orleans' memory streams.
+    /// </summary>
+    public static IHostApplicationBuilder AddLocalhostSilo(this IHostApplicationBuilder builder)
+    {
+        builder.UseOrleans(silo =>
+        {
+            silo.UseLocalhostClustering();
+            silo.AddRealtimeGrains(builder.Configuration);
+            silo.Services.AddSqliteChannelStore(builder.Configuration);
+            silo.AddSqliteGrainStorage(UserGrain.StorageName);
+            silo.AddMemoryGrainStorage("PubSubStore");
+            silo.AddMemoryStreams(Mailbox.ProviderName, mailboxes =>
+            {
+                mailboxes.ConfigurePartitioning(1);
+                mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly);
+                mailboxes.ConfigurePullingAgent(agent => agent.Configure(options => options.GetQueueMsgsTimerPeriod = TimeSpan.FromMilliseconds(5)));
+            });
+        });
+        return builder;
+    }
+
+    /// <summary>The other side of <see cref="AddLocalhostSilo"/>: a gateway that is a client of the silo on this machine.</summary>
+    public static IHostApplicationBuilder AddLocalhostClient(this IHostApplicationBuilder builder)
+    {
+        builder.UseOrleansClient(client =>
+        {
+            client.UseLocalhostClustering();
+            client.AddMemoryStreams(Mailbox.ProviderName, mailboxes => mailboxes.ConfigurePartitioning(1));
+        });
+        return builder;
+    }
+
     /// <summary>What every silo has, whatever its providers: an <see cref="IChannelStore"/> and the stream provider <c>mailbox</c> are still to be added.</summary>
     public static ISiloBuilder AddRealtimeGrains(this ISiloBuilder silo, IConfiguration configuration)
     {
