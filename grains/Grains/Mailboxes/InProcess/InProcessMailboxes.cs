@@ -19,7 +19,7 @@ sealed class InProcessMailboxes(string name, IServiceProvider services) : IQueue
     const int QueuedSends = 4;
 
     /// <summary>How long a read waits before it lets the pulling agent look after its other duties.</summary>
-    static readonly TimeSpan ReadWait = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan ReadWait = TimeSpan.FromSeconds(1);
 
     readonly Channel<MailboxContainer> _queue = System.Threading.Channels.Channel.CreateBounded<MailboxContainer>(
         new BoundedChannelOptions(QueuedSends) { SingleReader = true });
