@@ -16,11 +16,12 @@ dotnet format OrleansRealtime.sln --no-restore --verify-no-changes || { echo "Th
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-dotnet run --no-build --project tests -- --timeout 15m "$@" 2>&1 | tee "$log"
+dotnet run --no-build --project tests -- --timeout 15m --no-ansi --no-progress "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 
 number() { sed -n "s/^ *$1: \([0-9]*\).*/\1/p" "$log" | tail -n 1; }
 failed=$(number failed)
 [ "$status" -ne 0 ] && [ "${failed:-0}" = 0 ] && failed=1
-echo "$(number succeeded) passed, ${failed:-0} failed"
+passed=$(number succeeded)
+echo "${passed:-0} passed, ${failed:-0} failed"
 exit "$status"

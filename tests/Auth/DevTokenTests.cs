@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
 
 namespace OrleansRealtime.Tests.Auth;
@@ -118,7 +119,7 @@ public sealed class DevTokenTests : IDisposable
     {
         Directory.CreateDirectory(_folder);
         await File.WriteAllTextAsync(KeyFile, "base64:AAAA", TestContext.Current.CancellationToken);
-        InvalidOperationException e = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync());
+        OptionsValidationException e = await Assert.ThrowsAsync<OptionsValidationException>(() => StartAsync());
         Assert.Contains("does not hold a key", e.Message, StringComparison.Ordinal);
     }
 
@@ -128,7 +129,7 @@ public sealed class DevTokenTests : IDisposable
         Directory.CreateDirectory(_folder);
         string file = Path.Combine(_folder, "a-file");
         await File.WriteAllTextAsync(file, "", TestContext.Current.CancellationToken);
-        InvalidOperationException e = await Assert.ThrowsAsync<InvalidOperationException>(
+        OptionsValidationException e = await Assert.ThrowsAsync<OptionsValidationException>(
             () => AuthHost.StartAsync("Development", new() { ["Realtime:Store:DataFolder"] = file }));
         Assert.Contains("Realtime:Store:DataFolder", e.Message, StringComparison.Ordinal);
     }

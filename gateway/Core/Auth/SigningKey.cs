@@ -31,7 +31,7 @@ internal sealed partial class SigningKey
         {
             if (!TryParse(auth.Key, out bytes, out string? error))
             {
-                throw new InvalidOperationException($"Realtime:Auth:Key {error}");
+                throw Refused($"Realtime:Auth:Key {error}");
             }
         }
         else
@@ -90,14 +90,14 @@ internal sealed partial class SigningKey
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidOperationException(
+            throw Refused(
                 $"The key for development tokens cannot be kept in '{path}': {e.Message} "
-                + "Set Realtime:Auth:Key, or Realtime:Store:DataFolder to a folder that can be written (or ':memory:').", e);
+                + "Set Realtime:Auth:Key, or Realtime:Store:DataFolder to a folder that can be written (or ':memory:').");
         }
 
         return TryParse(text, out byte[]? key, out _)
             ? key
-            : throw new InvalidOperationException($"'{path}' does not hold a key. Delete it, or set Realtime:Auth:Key.");
+            : throw Refused($"'{path}' does not hold a key. Delete it, or set Realtime:Auth:Key.");
     }
 
     /// <summary>The file appears whole or not at all, and where two processes make one, both end up with the first.</summary>
@@ -133,4 +133,6 @@ internal sealed partial class SigningKey
 
     [LoggerMessage(LogLevel.Information, "No Realtime:Auth:Key is set: a key for development was made and is kept in {Path}.")]
     partial void LogKeyMade(string path);
+
+    static OptionsValidationException Refused(string why) => new(AuthOptions.Section, typeof(AuthOptions), [why]);
 }

@@ -38,6 +38,15 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         {
             throw new HubException(exception.Text);
         }
+        catch (OperationCanceledException) when (context.Context.ConnectionAborted.IsCancellationRequested)
+        {
+            throw new HubException("The connection is gone.");
+        }
+        catch (Exception exception) when (exception is not HubException)
+        {
+            Unexpected(nameof(OnConnectedAsync), exception);
+            throw new HubException(new RealtimeException(RealtimeErrorCode.Internal, "Something went wrong on the server.").Text);
+        }
     }
 
     [LoggerMessage(1, LogLevel.Error, "The hub method {Method} failed.")]

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Protocol;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.WebSockets;
@@ -38,6 +39,8 @@ static class SignalRGateway
         services.AddSingleton<IHubProtocol>(s => new OptionalArgumentsProtocol(new JsonHubProtocol(s.GetRequiredService<IOptions<JsonHubProtocolOptions>>())));
         services.AddSingleton<IHubProtocol>(s => new OptionalArgumentsProtocol(new MessagePackHubProtocol(s.GetRequiredService<IOptions<MessagePackHubProtocolOptions>>())));
         services.AddSingleton<HubLifetimeManager<RealtimeHub>, RealtimeHubLifetimeManager>();
+        // It logs every refusal with a stack trace; HubErrors logs what is not one.
+        services.AddLogging(logging => logging.AddFilter("Microsoft.AspNetCore.SignalR.Internal.DefaultHubDispatcher", LogLevel.None));
         services.AddSingleton<HubErrors>();
         services.AddSingleton<HubWebSockets>();
         services.AddHostedService(s => s.GetRequiredService<HubWebSockets>());

@@ -15,7 +15,7 @@ public enum Delivery
 
 /// <summary>What a publisher wants sent.</summary>
 /// <param name="From">The publishing user; null where the server itself speaks.</param>
-/// <param name="MessageId">Chosen by the publisher; a second publication with the same id by the same user is acknowledged with the first one's offset.</param>
+/// <param name="MessageId">Chosen by the publisher; a second publication with the same id by the same user is acknowledged with the first one's offset. For a latest value only while its channel is active.</param>
 /// <param name="Key">The key of a <see cref="Channels.Delivery.Latest"/> value.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.Publication")]
 public sealed record Publication(

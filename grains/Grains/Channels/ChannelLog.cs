@@ -152,7 +152,8 @@ sealed class ChannelLog(
             after = Math.Max(end - limit, _first - 1);
         }
 
-        var messages = await ReadAfterAsync(after, (int)Math.Clamp(end - after, 0, limit));
+        int count = (int)Math.Clamp(end - after, 0, limit);
+        var messages = query.After is not null ? await ReadAfterAsync(after, count) : await ReadUpToAsync(end, after, count);
         if (query.After is not null && after < (messages.Count > 0 ? messages[0].Offset - 1 : _first - 1))
         {
             recovered = false;
@@ -208,6 +209,30 @@ sealed class ChannelLog(
             : await store.ReadAsync(channel, _epoch, after, count, PageBytes);
     }
 
+    /// <summary>The newest of a range, up to <paramref name="end"/>: where not all fit into a page, it is the oldest that are left out.</summary>
+    async Task<IReadOnlyList<Message>> ReadUpToAsync(long end, long after, int count)
+    {
+        var messages = new Queue<Message>();
+        long bytes = 0;
+        while (count > 0 && await ReadAfterAsync(after, count) is { Count: > 0 } page)
+        {
+            foreach (var message in page)
+            {
+                messages.Enqueue(message);
+                bytes += message.Size;
+                while (bytes > PageBytes && messages.Count > 1)
+                {
+                    bytes -= messages.Dequeue().Size;
+                }
+            }
+
+            after = page[^1].Offset;
+            count = (int)(end - after);
+        }
+
+        return [.. messages];
+    }
+
     async Task AppendPendingAsync()
     {
         var groups = new List<Group>();
@@ -218,7 +243,7 @@ sealed class ChannelLog(
             {
                 if (_uncertain)
                 {
-                    await OpenAsync();
+                    await ReopenAsync();
                 }
 
                 var batch = NextBatch(groups);
@@ -238,7 +263,7 @@ sealed class ChannelLog(
 
                 foreach (var group in groups)
                 {
-                    group.Done.SetResult(group.Results);
+                    group.Done.TrySetResult(group.Results);
                 }
             }
             catch (Exception exception) when (exception is ChannelUnavailableException or OperationCanceledException)
@@ -252,10 +277,30 @@ sealed class ChannelLog(
 
                 Fail(groups);
             }
+            catch (Exception exception)
+            {
+                // A defect, here or in the store: its publishers are told, and the log goes on from what the store has.
+                _uncertain = true;
+                foreach (var group in groups)
+                {
+                    group.Done.TrySetException(exception);
+                }
+            }
         }
 
         _appending = false;
         await TrimIfDueAsync();
+    }
+
+    /// <summary>After an append whose outcome is not known: what it has written after all is passed on now.</summary>
+    async Task ReopenAsync()
+    {
+        var before = Head;
+        await OpenAsync();
+        if (_epoch == before.Epoch && _head > before.Offset && _tail.Covers(before.Offset))
+        {
+            appended(_tail.After(before.Offset, int.MaxValue));
+        }
     }
 
     /// <summary>Takes the next groups off the queue and makes their messages. Offsets are not yet the log's: <see cref="Commit"/> makes them so.</summary>
