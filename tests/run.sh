@@ -16,7 +16,7 @@ dotnet format OrleansRealtime.sln --no-restore --verify-no-changes || { echo "Th
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-dotnet run --no-build --project tests -- --timeout 15m --no-ansi --no-progress "$@" 2>&1 | tee "$log"
+dotnet run --no-build --project tests -- --timeout 15m --no-ansi --progress off "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 
 number() { sed -n "s/^ *$1: \([0-9]*\).*/\1/p" "$log" | tail -n 1; }

@@ -147,7 +147,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
             changes.Add((count.Key, before, count.Connections));
         }
 
-        if (batch.PresenceIsComplete && entry.Presence.Count > batch.Presence.Count)
+        if (batch.PresenceIsComplete && entry.Presence.Count > batch.Presence.Count(p => p.Connections > 0))
         {
             var listed = batch.Presence.Select(p => p.Key).ToHashSet();
             foreach (var gone in entry.Presence.Values.Where(p => !listed.Contains(p.Key)).ToList())

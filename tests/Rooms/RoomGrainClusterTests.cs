@@ -1,0 +1,158 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Streams;
+using Orleans.TestingHost;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Channels.Sqlite;
+using OrleansRealtime.Gateways;
+using OrleansRealtime.Hosting;
+using OrleansRealtime.Rooms;
+
+namespace OrleansRealtime.Tests.Rooms;
+
+/// <summary>Two silos that share a store, and a gateway that is their client.</summary>
+public sealed class TwoSilos : IAsyncLifetime
+{
+    readonly ServiceProvider _store = new ServiceCollection()
+        .AddLogging()
+        .AddSqliteChannelStore(new ConfigurationBuilder().AddInMemoryCollection([new("Realtime:Store:DataFolder", ":memory:")]).Build())
+        .BuildServiceProvider();
+
+    internal InProcessTestCluster Cluster { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _store.GetRequiredService<SqliteChannelStore>().Open();
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Realtime:Gateways:Lease", "00:00:02")]).Build();
+        var builder = new InProcessTestClusterBuilder(2);
+        builder.ConfigureSilo((_, silo) =>
+        {
+            silo.AddRealtimeGrains(configuration);
+            silo.Services.AddSingleton(_store.GetRequiredService<IChannelStore>());
+            silo.AddMemoryGrainStorage("PubSubStore").AddMemoryGrainStorage("realtime");
+            silo.AddMemoryStreams(Mailbox.ProviderName);
+        });
+        builder.ConfigureClient(client => client.AddMemoryStreams(Mailbox.ProviderName));
+        Cluster = builder.Build();
+        await Cluster.DeployAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Cluster.DisposeAsync();
+        await _store.DisposeAsync();
+    }
+}
+
+public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSilos>
+{
+    readonly string _room = "/:" + Guid.NewGuid().ToString("n");
+
+    IRoomGrain Room => silos.Cluster.Client.GetGrain<IRoomGrain>(_room);
+
+    [Fact]
+    public async Task What_is_published_reaches_each_interested_gateway_in_order_and_the_head_is_repeated()
+    {
+        var one = await GatewayAsync();
+        var two = await GatewayAsync();
+        for (int i = 0; i < 50; i++)
+        {
+            await Room.Publish(new("message", Payload.Null));
+        }
+
+        foreach (var gateway in new[] { one, two })
+        {
+            await Eventually.True("all messages have come", () => gateway.Offsets.Count >= 50, () => gateway.Offsets.Count);
+            Assert.Equal(Enumerable.Range(1, 50).Select(o => (long)o), gateway.Offsets);
+            await Eventually.True("the head is repeated", () => gateway.Events.OfType<HeadRepeated>().Any(h => h.Head.Offset == 50));
+        }
+    }
+
+    [Fact]
+    public async Task A_batch_of_a_gateway_is_one_event_for_each_gateway()
+    {
+        var gateway = await GatewayAsync();
+        var result = await Room.Submit(gateway.Batch(publications: [.. Enumerable.Range(0, 20).Select(_ => new Publication("message", Payload.Null))]));
+        Assert.Equal(Enumerable.Range(1, 20).Select(o => (long)o), result.Published.Select(p => p.Offset));
+        await Eventually.True("the messages have come", () => gateway.Offsets.Count == 20, () => gateway.Offsets.Count);
+        Assert.Single(gateway.Events.OfType<ChannelMessages>());
+    }
+
+    [Fact]
+    public async Task Presence_is_absolute_so_that_it_may_be_repeated()
+    {
+        var one = await GatewayAsync();
+        var two = await GatewayAsync();
+        for (int repeated = 0; repeated < 2; repeated++)
+        {
+            await Room.Submit(one.Batch(presence: [new("ann", 2), new("bob", 1)]));
+            await Room.Submit(two.Batch(presence: [new("ann", 1)]));
+        }
+
+        var presence = await Room.Presence(100);
+        Assert.Equal((2, 4), (presence.Members, presence.Connections));
+        Assert.Contains(new Member("ann", 3), presence.List);
+
+        await Room.Submit(one.Batch(presence: [new("ann", 0)], complete: true));
+        presence = await Room.Presence(100);
+        Assert.Equal(new Member("ann", 1), Assert.Single(presence.List));
+        await Eventually.True("bob's leaving is told", () => two.Events.OfType<PresenceChanged>().Any(p => p.Left.Contains("bob")));
+    }
+
+    [Fact]
+    public async Task A_gateway_that_falls_silent_is_forgotten_with_its_members()
+    {
+        var silent = await GatewayAsync();
+        await silos.Cluster.Client.GetGrain<IGatewayGrain>(silent.Id).Heartbeat();
+        await Room.Submit(silent.Batch(presence: [new("ann", 1)]));
+        Assert.Equal(1, (await Room.Presence(1)).Members);
+        await Eventually.True("the lease lapses", async () => (await Room.Presence(1)).Members == 0);
+        Assert.False(await silos.Cluster.Client.GetGrain<IGatewayGrain>(silent.Id).Heartbeat());
+    }
+
+    [Fact]
+    public async Task A_gateway_that_retires_is_forgotten_at_once()
+    {
+        var gateway = await GatewayAsync();
+        await Room.Submit(gateway.Batch(presence: [new("ann", 1)]));
+        await silos.Cluster.Client.GetGrain<IGatewayGrain>(gateway.Id).Retire();
+        Assert.Equal(0, (await Room.Presence(1)).Members);
+    }
+
+    async Task<TestGateway> GatewayAsync()
+    {
+        var gateway = new TestGateway("gateway-" + Guid.NewGuid().ToString("n"));
+        await gateway.SubscribeAsync(silos.Cluster.Client);
+        await Room.Submit(gateway.Batch(interested: true));
+        return gateway;
+    }
+
+    /// <summary>A gateway's side of the mailbox, and nothing else of it.</summary>
+    sealed class TestGateway(string id)
+    {
+        readonly ConcurrentQueue<MailboxEvent> _events = new();
+
+        public string Id => id;
+
+        public IReadOnlyList<MailboxEvent> Events => [.. _events];
+
+        public IReadOnlyList<long> Offsets => [.. _events.OfType<ChannelMessages>().SelectMany(m => m.Messages).Select(m => m.Offset)];
+
+        public Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync(IClusterClient client) => client.GetStreamProvider(Mailbox.ProviderName)
+            .GetStream<MailboxBatch>(Mailbox.StreamOf(id))
+            .SubscribeAsync((batch, _) =>
+            {
+                foreach (var mailboxEvent in batch.Events)
+                {
+                    _events.Enqueue(mailboxEvent);
+                }
+
+                return Task.CompletedTask;
+            });
+
+        public GatewayBatch Batch(
+            bool? interested = null, IReadOnlyList<Publication>? publications = null, IReadOnlyList<PresenceCount>? presence = null, bool complete = false) =>
+            new(id, interested, publications ?? [], presence ?? [], complete);
+    }
+}
