@@ -8,53 +8,66 @@ namespace OrleansRealtime.Gateway.Fanout;
 sealed class ClientConnections(TimeProvider time)
 {
     readonly ConcurrentDictionary<string, ClientConnection> _connections = new();
-    readonly PriorityQueue<ClientConnection, DateTimeOffset> _expiries = new();
 
-    public int Count => _connections.Count;
+    /// <summary>The connections whose tokens run out in a second of Unix time. Guarded by itself.</summary>
+    readonly SortedDictionary<long, HashSet<ClientConnection>> _expiries = [];
 
     public bool IsShuttingDown { get; private set; }
 
     public void Add(ClientConnection connection)
     {
         _connections[connection.Id] = connection;
-        Watch(connection);
+        lock (_expiries)
+        {
+            Watch(connection);
+        }
+
         if (IsShuttingDown)
         {
             connection.Close(CloseReason.ShuttingDown);
         }
     }
 
-    public void Remove(ClientConnection connection) => _connections.TryRemove(new(connection.Id, connection));
+    public void Remove(ClientConnection connection)
+    {
+        _connections.TryRemove(new(connection.Id, connection));
+        lock (_expiries)
+        {
+            Unwatch(connection);
+        }
+    }
 
     /// <summary>Takes a new token: it says from now on what the connection may do, and for how long.</summary>
     public void Renew(ClientConnection connection, Permissions permissions)
     {
-        connection.Permissions = permissions;
-        Watch(connection);
+        lock (_expiries)
+        {
+            bool watched = Unwatch(connection);
+            connection.Permissions = permissions;
+            if (watched)
+            {
+                Watch(connection);
+            }
+        }
     }
 
     /// <summary>Closes what the token has run out for.</summary>
     public void CloseExpired()
     {
-        var now = time.GetUtcNow();
-        while (true)
+        long now = time.GetUtcNow().ToUnixTimeSeconds();
+        List<ClientConnection> expired = [];
+        lock (_expiries)
         {
-            ClientConnection? connection;
-            lock (_expiries)
+            while (_expiries.Count > 0 && _expiries.First() is var (second, connections) && second <= now)
             {
-                if (!_expiries.TryPeek(out connection, out var expiresAt) || expiresAt > now)
-                {
-                    return;
-                }
-
-                _expiries.Dequeue();
+                expired.AddRange(connections);
+                _expiries.Remove(second);
             }
+        }
 
-            // An entry of an earlier token: the connection has been renewed since.
-            if (connection.Permissions.ExpiresAt <= now)
-            {
-                connection.Close(CloseReason.TokenExpired);
-            }
+        foreach (var connection in expired)
+        {
+            connection.Close(CloseReason.TokenExpired);
         }
     }
 
@@ -92,9 +105,28 @@ sealed class ClientConnections(TimeProvider time)
 
     void Watch(ClientConnection connection)
     {
-        lock (_expiries)
+        long second = connection.Permissions.ExpiresAt.ToUnixTimeSeconds();
+        if (!_expiries.TryGetValue(second, out var connections))
         {
-            _expiries.Enqueue(connection, connection.Permissions.ExpiresAt);
+            _expiries.Add(second, connections = []);
         }
+
+        connections.Add(connection);
+    }
+
+    bool Unwatch(ClientConnection connection)
+    {
+        long second = connection.Permissions.ExpiresAt.ToUnixTimeSeconds();
+        if (!_expiries.TryGetValue(second, out var connections) || !connections.Remove(connection))
+        {
+            return false;
+        }
+
+        if (connections.Count == 0)
+        {
+            _expiries.Remove(second);
+        }
+
+        return true;
     }
 }
