@@ -1,3 +1,4 @@
+using System.Buffers;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
@@ -86,11 +87,10 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     }
 
     /// <summary>Adds a subscription, unless there is one for the channel already, the connection has ended, or it has as many rooms as allowed.</summary>
-    internal Subscription? Add(Subscription subscription, out bool tooMany)
+    internal Subscription? Add(Subscription subscription)
     {
         lock (_lock)
         {
-            tooMany = false;
             if (_ended)
             {
                 return null;
@@ -109,7 +109,6 @@ public abstract class ClientConnection(string id, string transport, Permissions 
 
             if (subscription.Id.Kind == ChannelKind.Room && rooms >= options.MaxRoomsPerConnection)
             {
-                tooMany = true;
                 return null;
             }
 
@@ -254,6 +253,26 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     /// this connection and no other.
     /// </summary>
     protected abstract ValueTask WriteAsync(ReadOnlyMemory<Outbound> events);
+
+    /// <summary>The bytes of several events in one array of <see cref="ArrayPool{T}.Shared"/>, which the caller returns.</summary>
+    protected static byte[] RentTogether(ReadOnlySpan<Outbound> events, out int length)
+    {
+        length = 0;
+        foreach (ref readonly var outbound in events)
+        {
+            length += outbound.Bytes.Length;
+        }
+
+        byte[] together = ArrayPool<byte>.Shared.Rent(length);
+        int at = 0;
+        foreach (ref readonly var outbound in events)
+        {
+            outbound.Bytes.CopyTo(together, at);
+            at += outbound.Bytes.Length;
+        }
+
+        return together;
+    }
 
     /// <summary>Ends the link after the last words were written. Called once.</summary>
     protected abstract ValueTask CloseAsync(CloseReason reason);

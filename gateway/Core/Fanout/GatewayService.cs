@@ -20,11 +20,13 @@ sealed partial class GatewayService(
     IHostApplicationLifetime lifetime,
     IOptions<GatewayOptions> options,
     TimeProvider time,
-    ILogger<GatewayService> logger) : BackgroundService
+    ILogger<GatewayService> logger) : PeriodicService(GatewayService.Housekeeping, time)
 {
     /// <summary>How often expired tokens, idle channels and handed-out inboxes are looked after.</summary>
     static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(1);
 
+    long _lastHeartbeat;
+    int _share;
     StreamSubscriptionHandle<MailboxBatch>? _mailbox;
 
     IGatewayGrain Lease => cluster.GetGrain<IGatewayGrain>(identity.Id);
@@ -35,6 +37,7 @@ sealed partial class GatewayService(
             .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id));
         _mailbox = await stream.SubscribeAsync((batch, _) => OnMailboxAsync(batch));
         await Lease.Heartbeat();
+        _lastHeartbeat = Time.GetTimestamp();
         lifetime.ApplicationStopping.Register(connections.ShutDown);
         Started(identity.Id);
         await base.StartAsync(cancellationToken);
@@ -55,38 +58,32 @@ sealed partial class GatewayService(
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task RunOnceAsync()
     {
-        using var timer = new PeriodicTimer(Housekeeping, time);
-        long lastHeartbeat = time.GetTimestamp();
-        int share = 0;
-        while (await timer.WaitForNextTickAsync(stoppingToken).AsTask().ContinueWith(t => t.IsCompletedSuccessfully && t.Result, TaskScheduler.Default))
+        connections.CloseExpired();
+        channels.Sweep();
+        uplinks.Sweep();
+        try
         {
-            connections.CloseExpired();
-            channels.Sweep();
-            uplinks.Sweep();
-            try
+            await channels.ReportDeliveredAsync();
+            if (Time.GetElapsedTime(_lastHeartbeat) >= options.Value.Heartbeat)
             {
-                await channels.ReportDeliveredAsync();
-                if (time.GetElapsedTime(lastHeartbeat) >= options.Value.Heartbeat)
-                {
-                    lastHeartbeat = time.GetTimestamp();
-                    share = await HeartbeatAsync(share);
-                }
+                _lastHeartbeat = Time.GetTimestamp();
+                await HeartbeatAsync();
             }
-            catch (Exception exception)
-            {
-                NoCluster(exception);
-            }
+        }
+        catch (Exception exception)
+        {
+            NoCluster(exception);
         }
     }
 
-    async Task<int> HeartbeatAsync(int share)
+    async Task HeartbeatAsync()
     {
         int shares = options.Value.HeartbeatsPerComparison;
         if (await Lease.Heartbeat())
         {
-            await channels.CompareAsync(share, shares);
+            await channels.CompareAsync(_share, shares);
         }
         else
         {
@@ -94,7 +91,7 @@ sealed partial class GatewayService(
             await channels.CompareAsync(0, 1);
         }
 
-        return (share + 1) % shares;
+        _share = (_share + 1) % shares;
     }
 
     async Task OnMailboxAsync(MailboxBatch batch)

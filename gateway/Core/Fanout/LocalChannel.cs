@@ -19,21 +19,13 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
     /// <summary>Events that are held back while a hole is filled; beyond it they are dropped and read from the log as well.</summary>
     const int HeldEvents = 4096;
 
-    /// <summary>Bytes of live messages that are kept for connections that are catching up; beyond it these read on in the log.</summary>
-    const int SeamBytes = 1 << 20;
-
-    /// <summary>Messages of one read.</summary>
-    const int PageSize = 500;
-
     readonly Lock _lock = new();
     readonly List<Subscription> _live = [];
     readonly List<Subscription> _catchingUp = [];
     readonly Queue<ChannelMessages> _held = new();
     readonly Dictionary<string, PresenceCount> _presence = [];
-    readonly Dictionary<Cursor, Task<Page>> _reads = [];
-    List<PreparedEvent>? _seam;
-    long _seamStart;
-    int _seamBytes;
+    readonly Seam _seam = new();
+    readonly ChannelPages _pages = new(id, cluster);
     Task? _declaration;
     string _epoch = "";
     long _offset;
@@ -262,7 +254,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         SendToLive(prepared, batch);
         if (_catchingUp.Count > 0)
         {
-            KeepForSeam(prepared, message.Size);
+            _seam.Keep(prepared, message.Size, _offset);
         }
     }
 
@@ -311,7 +303,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
     {
         var position = Position;
         var grain = cluster.GetChannel(Id);
-        var page = await grain.Read(new(new Cursor(position.Epoch, position.Offset), null, PageSize));
+        var page = await grain.Read(new(new Cursor(position.Epoch, position.Offset), null, ChannelPages.PageSize));
         var latest = page.Head.Epoch != position.Epoch ? await grain.ReadLatest(0)
             : page.Head.Revision > position.Revision ? await grain.ReadLatest(position.Revision) : [];
         var batch = new FanoutBatch();
@@ -345,7 +337,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         }
 
         SendToLive(new(new GapDetected(Id, new(_epoch, _offset), newEpoch ? "new_epoch" : "trimmed")), batch);
-        DropSeam();
+        _seam.BeginAnew(_offset);
     }
 
     bool TryPassOnHeld(FanoutBatch batch)
@@ -384,7 +376,13 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
 
     async Task<SubscribeResult> CatchUpAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
     {
-        var head = OpenSeam();
+        ChannelHead head;
+        lock (_lock)
+        {
+            _seam.Open(_offset);
+            head = new(_epoch, _offset, _revision);
+        }
+
         if (cursor is not { } position)
         {
             subscription.Sent = new(head.Epoch, head.Offset);
@@ -395,7 +393,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         bool recovered = true;
         while (true)
         {
-            var page = await ReadAsync(position, cancellationToken);
+            var page = await _pages.ReadAsync(position, cancellationToken);
             if (!page.Recovered)
             {
                 recovered = false;
@@ -436,20 +434,6 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         return revision;
     }
 
-    /// <summary>From here on live messages are kept until the subscription has caught up with them.</summary>
-    ChannelHead OpenSeam()
-    {
-        lock (_lock)
-        {
-            if (_seam is null)
-            {
-                (_seam, _seamStart, _seamBytes) = ([], _offset, 0);
-            }
-
-            return new(_epoch, _offset, _revision);
-        }
-    }
-
     /// <summary>
     /// Hands over what has come since the seam was opened and makes the subscription live, in one step, so that nothing is lost, sent
     /// twice or out of order between the log and the live messages. Null where the seam does not reach back to the position: read on.
@@ -463,7 +447,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         {
             if (position is { } known)
             {
-                if (known.Epoch != _epoch || known.Offset < _seamStart)
+                if (known.Epoch != _epoch || known.Offset < _seam.Start)
                 {
                     return null;
                 }
@@ -477,7 +461,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
                 subscription.StartsAfter(_offset, revision);
             }
 
-            foreach (var prepared in _seam ?? [])
+            foreach (var prepared in _seam.Kept)
             {
                 if (subscription.Wants(prepared) && subscription.Connection.Enqueue(prepared, subscription))
                 {
@@ -498,70 +482,11 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         return result;
     }
 
-    void KeepForSeam(PreparedEvent prepared, int size)
-    {
-        if (_seam is null)
-        {
-            return;
-        }
-
-        if (_seamBytes + size > SeamBytes)
-        {
-            // Whoever is catching up reads on in the log; the seam begins anew after this message.
-            DropSeam();
-            return;
-        }
-
-        _seam.Add(prepared);
-        _seamBytes += size;
-    }
-
-    void DropSeam()
-    {
-        if (_seam is not null)
-        {
-            (_seam, _seamStart, _seamBytes) = ([], _offset, 0);
-        }
-    }
-
     void CloseSeamIfUnused()
     {
         if (_catchingUp.Count == 0)
         {
-            _seam = null;
-        }
-    }
-
-    /// <summary>Reads one page; whoever asks for the same page meanwhile shares the read and the encoded bytes.</summary>
-    async Task<Page> ReadAsync(Cursor after, CancellationToken cancellationToken)
-    {
-        Task<Page>? read;
-        lock (_lock)
-        {
-            if (!_reads.TryGetValue(after, out read))
-            {
-                _reads.Add(after, read = ReadPageAsync(after));
-            }
-        }
-
-        return await read.WaitAsync(cancellationToken);
-    }
-
-    async Task<Page> ReadPageAsync(Cursor after)
-    {
-        // Not under the caller's lock.
-        await Task.Yield();
-        try
-        {
-            var page = await cluster.GetChannel(Id).Read(new(after, null, PageSize));
-            return new(page.Head, [.. page.Messages.Select(m => new PreparedEvent(new MessageReceived(Id, page.Head.Epoch, m)))], page.Recovered, page.More);
-        }
-        finally
-        {
-            lock (_lock)
-            {
-                _reads.Remove(after);
-            }
+            _seam.Close();
         }
     }
 
@@ -586,8 +511,6 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
 
         uplinks.SetPresence(Id, count);
     }
-
-    sealed record Page(ChannelHead Head, IReadOnlyList<PreparedEvent> Messages, bool Recovered, bool More);
 }
 
 static partial class LocalChannelLog

@@ -28,7 +28,7 @@ sealed class LocalChannels(
             var channel = _channels.GetOrAdd(
                 id, static (key, self) => new(key, self.Uplinks, self.Cluster, self.Time, self.Logger), new Context(uplinks, cluster, time, logger));
             var subscription = new Subscription(connection, channel);
-            var present = connection.Add(subscription, out _);
+            var present = connection.Add(subscription);
             if (present is null)
             {
                 return null;

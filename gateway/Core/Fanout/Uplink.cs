@@ -39,9 +39,9 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
             }
 
             _publications.Enqueue((publication, done));
+            Start();
         }
 
-        Start();
         return done.Task;
     }
 
@@ -56,10 +56,9 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
             }
 
             _presence[count.Key] = count;
+            Start();
+            return true;
         }
-
-        Start();
-        return true;
     }
 
     /// <summary>
@@ -83,9 +82,10 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
                 _presence = completePresence.ToDictionary(p => p.Key);
                 _presenceIsComplete = true;
             }
+
+            Start();
         }
 
-        Start();
         return declared.Task;
     }
 
@@ -98,17 +98,15 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
         }
     }
 
+    /// <summary>Under the lock.</summary>
     void Start()
     {
-        lock (_lock)
+        if (_sending)
         {
-            if (_sending)
-            {
-                return;
-            }
-
-            _sending = true;
+            return;
         }
+
+        _sending = true;
 
         // Not on the caller's thread: what others give meanwhile joins the batch.
         ThreadPool.UnsafeQueueUserWorkItem(static self => _ = self.SendAsync(), this, preferLocal: true);

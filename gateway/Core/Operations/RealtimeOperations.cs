@@ -30,16 +30,12 @@ sealed class RealtimeOperations(
 
     // ---- Connections --------------------------------------------------------------------------------------------------
 
-    /// <summary>Begins what every connection gets unasked: notifications of the default namespace and, where wanted, the user's inbox.</summary>
-    public async Task StartAsync(ClientConnection connection, bool inbox, Cursor? inboxCursor, Cursor? notificationsCursor, CancellationToken cancellationToken)
+    /// <summary>Begins what a two-way connection gets unasked: notifications of the default namespace, and the user's inbox.</summary>
+    public async Task StartAsync(ClientConnection connection, Cursor? inbox, Cursor? notifications, CancellationToken cancellationToken)
     {
-        await SubscribeAsync(connection, ChannelId.Namespace(RoomName.DefaultNamespace), notificationsCursor, cancellationToken);
-        if (inbox)
-        {
-            var user = ChannelId.User(connection.UserId);
-            inboxCursor ??= await InboxStartAsync(connection.UserId, cancellationToken);
-            await SubscribeAsync(connection, user, inboxCursor, cancellationToken);
-        }
+        await FollowAsync(connection, ChannelId.Namespace(RoomName.DefaultNamespace), notifications, cancellationToken);
+        inbox ??= await InboxStartAsync(connection.UserId, cancellationToken);
+        await FollowAsync(connection, ChannelId.User(connection.UserId), inbox, cancellationToken);
     }
 
     /// <summary>What a stream is of: notifications, the rooms, and the inbox where wanted.</summary>
@@ -65,8 +61,19 @@ sealed class RealtimeOperations(
         CallAsync(cluster.GetGrain<IUserGrain>(user).DeliveredUpTo(), cancellationToken);
 
     /// <summary>Begins delivery of a channel that the caller has been found to be allowed.</summary>
-    public Task<SubscribeResult> FollowAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken) =>
-        SubscribeAsync(connection, channel, cursor, cancellationToken);
+    public async Task<SubscribeResult> FollowAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await channels.SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken).WaitAsync(ClusterTimeout, cancellationToken)
+                ?? throw TooManyRooms();
+        }
+        catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
+        {
+            LocalChannels.Unsubscribe(connection, channel);
+            throw Unavailable(exception);
+        }
+    }
 
     public async Task<JoinResult> JoinAsync(ClientConnection connection, string? room, Cursor? cursor, CancellationToken cancellationToken)
     {
@@ -77,7 +84,7 @@ sealed class RealtimeOperations(
         }
 
         var channel = ChannelId.Room(name);
-        var result = await SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken);
+        var result = await FollowAsync(connection, channel, cursor, cancellationToken);
         return new(name.ToString(), result.Position.ToString(), result.Position.Epoch, result.Position.Offset, result.Recovered);
     }
 
@@ -140,7 +147,7 @@ sealed class RealtimeOperations(
         PublishInTurnAsync(connection, ParseUser(user), ToPublication(request, connection.UserId));
 
     public Task<PublishAcknowledgement> BroadcastAsync(ClientConnection connection, string? ns, SendRequest request) =>
-        PublishInTurnAsync(connection, ParseNamespace(connection.Permissions, ns), ToPublication(request, connection.UserId));
+        PublishInTurnAsync(connection, ParseBroadcast(connection.Permissions, ns), ToPublication(request, connection.UserId));
 
     // ---- Requests without a connection ----------------------------------------------------------------------------------
 
@@ -155,7 +162,7 @@ sealed class RealtimeOperations(
         PublishAsync(ParseUser(user), ToPublication(request, PublisherOf(caller, request)));
 
     public Task<PublishAcknowledgement> PublishToNamespaceAsync(Permissions caller, string? ns, SendRequest request) =>
-        PublishAsync(ParseNamespace(caller, ns), ToPublication(request, PublisherOf(caller, request)));
+        PublishAsync(ParseBroadcast(caller, ns), ToPublication(request, PublisherOf(caller, request)));
 
     public Task<History> RoomHistoryAsync(Permissions caller, string? room, HistoryRequest request, CancellationToken cancellationToken) =>
         ReadAsync(ChannelId.Room(CheckMayJoin(caller, room)), request, cancellationToken);
@@ -169,12 +176,7 @@ sealed class RealtimeOperations(
 
     public Task<History> NotificationsAsync(Permissions caller, string? ns, HistoryRequest request, CancellationToken cancellationToken)
     {
-        string name = ns ?? RoomName.DefaultNamespace;
-        if (!RoomName.TryParseNamespace(name, out string? error))
-        {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
-        }
-
+        string name = ParseNamespace(ns);
         if (!caller.MayUseNamespace(name))
         {
             throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow the namespace '{name}'.");
@@ -216,28 +218,10 @@ sealed class RealtimeOperations(
         ? name
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
-    async Task<SubscribeResult> SubscribeAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await channels.SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken).WaitAsync(ClusterTimeout, cancellationToken)
-                ?? throw TooManyRooms();
-        }
-        catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
-        {
-            LocalChannels.Unsubscribe(connection, channel);
-            throw Unavailable(exception);
-        }
-    }
-
     async Task<PublishAcknowledgement> PublishInTurnAsync(ClientConnection connection, ChannelId channel, Publication publication)
     {
         var slots = connection.PublishSlots ??= new(options.Value.PublishesInFlight);
-        if (!slots.Wait(0))
-        {
-            await slots.WaitAsync();
-        }
-
+        await slots.WaitAsync();
         try
         {
             return await PublishAsync(channel, publication);
@@ -335,14 +319,15 @@ sealed class RealtimeOperations(
         ? ChannelId.User(user)
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
-    static ChannelId ParseNamespace(Permissions caller, string? ns)
+    static string ParseNamespace(string? ns)
     {
         string name = ns ?? RoomName.DefaultNamespace;
-        if (!RoomName.TryParseNamespace(name, out string? error))
-        {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
-        }
+        return RoomName.TryParseNamespace(name, out string? error) ? name : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
+    }
 
+    static ChannelId ParseBroadcast(Permissions caller, string? ns)
+    {
+        string name = ParseNamespace(ns);
         return caller.IsAdmin
             ? ChannelId.Namespace(name)
             : throw new RealtimeException(RealtimeErrorCode.NotAllowed, "Broadcasting needs the role 'admin'.");

@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
@@ -18,7 +17,8 @@ namespace OrleansRealtime.Gateway.SignalR;
 /// that it negotiated with that it needs, so WebSocket clients need no sticky sessions. Other transports of SignalR are SignalR's own.
 /// </summary>
 sealed class HubWebSockets(
-    HubConnectionHandler<RealtimeHub> hub, IOptions<GatewayOptions> options, TimeProvider time, ILogger<HubWebSocket> logger) : BackgroundService
+    HubConnectionHandler<RealtimeHub> hub, IOptions<GatewayOptions> options, TimeProvider time, ILogger<HubWebSocket> logger)
+    : PeriodicService(HubWebSockets.TickPeriod, time)
 {
     /// <summary>How often SignalR's timers run, as under its own transports.</summary>
     static readonly TimeSpan TickPeriod = TimeSpan.FromSeconds(1);
@@ -59,22 +59,13 @@ sealed class HubWebSockets(
         await ((scope as IAsyncDisposable)?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task RunOnceAsync()
     {
-        using var timer = new PeriodicTimer(TickPeriod, time);
-        try
+        foreach (var socket in _sockets.Keys)
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
-            {
-                foreach (var socket in _sockets.Keys)
-                {
-                    socket.Tick();
-                }
-            }
+            socket.Tick();
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The gateway stops.
-        }
+
+        return Task.CompletedTask;
     }
 }

@@ -21,7 +21,6 @@ sealed class RealtimeHub(RealtimeOperations operations) : Hub
         var query = Context.GetHttpContext()?.Request.Query;
         await operations.StartAsync(
             Connection,
-            inbox: true,
             RealtimeOperations.ParseCursor(query?["inbox"]),
             RealtimeOperations.ParseCursor(query?["notifications"]),
             Aborted);

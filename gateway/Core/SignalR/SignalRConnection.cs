@@ -42,19 +42,7 @@ sealed class SignalRConnection : ClientConnection
 
     async ValueTask WriteTogetherAsync(ReadOnlyMemory<Outbound> events)
     {
-        int length = 0;
-        foreach (var outbound in events.Span)
-        {
-            length += outbound.Bytes.Length;
-        }
-
-        byte[] together = ArrayPool<byte>.Shared.Rent(length);
-        int at = 0;
-        foreach (var outbound in events.Span)
-        {
-            outbound.Bytes.CopyTo(together, at);
-            at += outbound.Bytes.Length;
-        }
+        byte[] together = RentTogether(events.Span, out int length);
 
         // Returned only after the write, which may have to wait for its turn. Both protocols frame their messages themselves.
         await WriteBytesAsync(together.AsMemory(0, length));

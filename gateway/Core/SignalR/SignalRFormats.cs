@@ -27,15 +27,7 @@ sealed class SignalRJsonFormat(bool framed) : WireFormat
     {
         JsonBuffer.Begin();
         JsonBuffer.Append("{\"type\":1,\"target\":\""u8);
-        JsonBuffer.Append(EventJson.TargetOf(serverEvent) switch
-        {
-            "direct" => "direct"u8,
-            "notification" => "notification"u8,
-            "message" => "message"u8,
-            "presence" => "presence"u8,
-            "gap" => "gap"u8,
-            _ => "closing"u8,
-        });
+        JsonBuffer.Append(EventJson.TargetOf(serverEvent));
         JsonBuffer.Append("\",\"arguments\":["u8);
         JsonBuffer.Append(serverEvent);
         JsonBuffer.Append("]}\u001e"u8);

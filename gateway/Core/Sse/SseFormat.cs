@@ -32,23 +32,28 @@ sealed class SseFormat : WireFormat
 
         JsonBuffer.Begin();
         JsonBuffer.Append("event: "u8);
-        JsonBuffer.Append(System.Text.Encoding.UTF8.GetBytes(NameOf(serverEvent)));
+        JsonBuffer.Append(NameOf(serverEvent));
         JsonBuffer.Append("\ndata: "u8);
         int start = JsonBuffer.Written.Length;
         JsonBuffer.Append(serverEvent);
-        byte[] bytes = JsonBuffer.Written.ToArray();
 
         // A message's own JSON may have line breaks between its tokens; each line of data needs its field name.
-        return bytes.AsSpan(start).IndexOfAny((byte)'\n', (byte)'\r') < 0 ? [.. bytes, (byte)'\n'] : SplitLines(bytes, start);
+        if (JsonBuffer.Written[start..].IndexOfAny((byte)'\n', (byte)'\r') >= 0)
+        {
+            return SplitLines(JsonBuffer.Written, start);
+        }
+
+        JsonBuffer.Append("\n"u8);
+        return JsonBuffer.Written.ToArray();
     }
 
     static string NameOf(ServerEvent serverEvent) =>
         serverEvent is MessageReceived { Channel.Kind: ChannelKind.Room, Message.Event: var name } ? name : EventJson.TargetOf(serverEvent);
 
-    static byte[] SplitLines(byte[] bytes, int start)
+    static byte[] SplitLines(ReadOnlySpan<byte> bytes, int start)
     {
         var lines = new List<byte>(bytes.Length + 64);
-        lines.AddRange(bytes.AsSpan(0, start));
+        lines.AddRange(bytes[..start]);
         for (int i = start; i < bytes.Length; i++)
         {
             if (bytes[i] is not ((byte)'\n' or (byte)'\r'))

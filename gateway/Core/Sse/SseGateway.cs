@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels;
@@ -42,7 +41,7 @@ sealed class SseStreams(
     ClientConnections connections,
     IOptions<GatewayOptions> options,
     TimeProvider time,
-    ILogger<SseConnection> logger) : BackgroundService
+    ILogger<SseConnection> logger) : PeriodicService(options.Value.SseHeartbeat / 3, time)
 {
     static readonly PreparedEvent s_heartbeat = new(new SseHeartbeat());
 
@@ -82,28 +81,19 @@ sealed class SseStreams(
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <summary>Runs three times in the longest silence; who has been silent for two of them would exceed it by the next.</summary>
+    protected override Task RunOnceAsync()
     {
-        var silence = options.Value.SseHeartbeat;
-        using var timer = new PeriodicTimer(silence / 3, time);
-        try
+        long due = Environment.TickCount64 - (long)(options.Value.SseHeartbeat * (2 / 3.0)).TotalMilliseconds;
+        foreach (var connection in _streams.Keys)
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
+            if (connection.LastWrite <= due)
             {
-                long due = Environment.TickCount64 - (long)(silence * (2 / 3.0)).TotalMilliseconds;
-                foreach (var connection in _streams.Keys)
-                {
-                    if (connection.LastWrite <= due)
-                    {
-                        connection.Send(s_heartbeat);
-                    }
-                }
+                connection.Send(s_heartbeat);
             }
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The gateway stops.
-        }
+
+        return Task.CompletedTask;
     }
 
     async Task BeginAsync(HttpContext http, SseConnection connection, IReadOnlyList<ChannelId> audience, Cursor?[] cursors)

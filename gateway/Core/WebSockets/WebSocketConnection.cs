@@ -45,20 +45,7 @@ abstract class WebSocketConnection : ClientConnection
 
     ValueTask WriteTogether(ReadOnlySpan<Outbound> events)
     {
-        int length = 0;
-        foreach (ref readonly var outbound in events)
-        {
-            length += outbound.Bytes.Length;
-        }
-
-        byte[] together = ArrayPool<byte>.Shared.Rent(length);
-        int at = 0;
-        foreach (ref readonly var outbound in events)
-        {
-            outbound.Bytes.CopyTo(together, at);
-            at += outbound.Bytes.Length;
-        }
-
+        byte[] together = RentTogether(events, out int length);
         var write = _upgraded.WriteAsync(together.AsMemory(0, length));
         if (!write.IsCompletedSuccessfully)
         {

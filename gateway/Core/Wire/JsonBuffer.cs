@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using OrleansRealtime.Gateway.Fanout;
 
@@ -24,6 +25,8 @@ static class JsonBuffer
     }
 
     public static void Append(ReadOnlySpan<byte> bytes) => t_buffer!.Write(bytes);
+
+    public static void Append(string text) => Encoding.UTF8.GetBytes(text, t_buffer!);
 
     public static void Append(ServerEvent serverEvent)
     {

@@ -31,7 +31,7 @@ sealed class ChannelServices(
 abstract class ChannelGrain : Grain, IChannelGrain
 {
     readonly ChannelServices _services;
-    readonly Dictionary<string, GatewayEntry> _gateways = [];
+    readonly Dictionary<string, Dictionary<string, PresenceCount>> _gateways = [];
     string[] _interested = [];
     IGrainTimer? _headTimer;
     long _lastAppend;
@@ -51,7 +51,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     /// <summary>Who is there, by gateway.</summary>
     protected IEnumerable<(string GatewayId, IReadOnlyDictionary<string, PresenceCount> Counts)> PresenceByGateway =>
-        _gateways.Select(g => (g.Key, (IReadOnlyDictionary<string, PresenceCount>)g.Value.Presence));
+        _gateways.Select(g => (g.Key, (IReadOnlyDictionary<string, PresenceCount>)g.Value));
 
     public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
@@ -85,10 +85,10 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     public Task Forget(string gatewayId)
     {
-        if (_gateways.Remove(gatewayId, out var entry))
+        if (_gateways.Remove(gatewayId, out var presence))
         {
             UpdateInterested();
-            OnPresence([.. entry.Presence.Values.Select(p => (p.Key, p.Connections, 0))]);
+            OnPresence([.. presence.Values.Select(p => (p.Key, p.Connections, 0))]);
         }
 
         return Task.CompletedTask;
@@ -116,7 +116,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
             await Forget(gatewayId);
             await gateway.Unwatch(Channel);
         }
-        else if (_gateways.TryAdd(gatewayId, new()))
+        else if (_gateways.TryAdd(gatewayId, []))
         {
             UpdateInterested();
             await gateway.Watch(Channel);
@@ -125,7 +125,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     void ApplyPresence(GatewayBatch batch)
     {
-        if (!_gateways.TryGetValue(batch.GatewayId, out var entry))
+        if (!_gateways.TryGetValue(batch.GatewayId, out var presence))
         {
             // A late call of a gateway that has been forgotten; it declares itself again when it sees that its lease is gone.
             return;
@@ -134,25 +134,25 @@ abstract class ChannelGrain : Grain, IChannelGrain
         var changes = new List<(string, int, int)>();
         foreach (var count in batch.Presence)
         {
-            int before = entry.Presence.TryGetValue(count.Key, out var known) ? known.Connections : 0;
+            int before = presence.TryGetValue(count.Key, out var known) ? known.Connections : 0;
             if (count.Connections > 0)
             {
-                entry.Presence[count.Key] = count;
+                presence[count.Key] = count;
             }
             else
             {
-                entry.Presence.Remove(count.Key);
+                presence.Remove(count.Key);
             }
 
             changes.Add((count.Key, before, count.Connections));
         }
 
-        if (batch.PresenceIsComplete && entry.Presence.Count > batch.Presence.Count(p => p.Connections > 0))
+        if (batch.PresenceIsComplete && presence.Count > batch.Presence.Count(p => p.Connections > 0))
         {
             var listed = batch.Presence.Select(p => p.Key).ToHashSet();
-            foreach (var gone in entry.Presence.Values.Where(p => !listed.Contains(p.Key)).ToList())
+            foreach (var gone in presence.Values.Where(p => !listed.Contains(p.Key)).ToList())
             {
-                entry.Presence.Remove(gone.Key);
+                presence.Remove(gone.Key);
                 changes.Add((gone.Key, gone.Connections, 0));
             }
         }
@@ -194,11 +194,6 @@ abstract class ChannelGrain : Grain, IChannelGrain
     {
         ChannelGrainLog.Superseded(_services.Logger, Channel);
         DeactivateOnIdle();
-    }
-
-    sealed class GatewayEntry
-    {
-        public Dictionary<string, PresenceCount> Presence { get; } = [];
     }
 }
 

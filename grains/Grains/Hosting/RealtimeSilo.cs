@@ -30,9 +30,7 @@ public static class RealtimeSilo
             // Its one gateway is in the process: no port for others.
             silo.Configure<EndpointOptions>(endpoints => endpoints.GatewayPort = 0);
             silo.AddRealtimeGrains(builder.Configuration);
-            silo.Services.AddSqliteChannelStore(builder.Configuration);
-            silo.AddSqliteGrainStorage(UserGrain.StorageName);
-            silo.AddMemoryGrainStorage("PubSubStore");
+            silo.AddSqliteProviders(builder.Configuration);
             silo.AddPersistentStreams(Mailbox.ProviderName, InProcessMailboxes.Create, mailboxes =>
             {
                 mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly);
@@ -57,9 +55,7 @@ public static class RealtimeSilo
         {
             silo.UseLocalhostClustering();
             silo.AddRealtimeGrains(builder.Configuration);
-            silo.Services.AddSqliteChannelStore(builder.Configuration);
-            silo.AddSqliteGrainStorage(UserGrain.StorageName);
-            silo.AddMemoryGrainStorage("PubSubStore");
+            silo.AddSqliteProviders(builder.Configuration);
             silo.AddMemoryStreams(Mailbox.ProviderName, mailboxes =>
             {
                 mailboxes.ConfigurePartitioning(1);
@@ -79,6 +75,14 @@ public static class RealtimeSilo
             client.AddMemoryStreams(Mailbox.ProviderName, mailboxes => mailboxes.ConfigurePartitioning(1));
         });
         return builder;
+    }
+
+    /// <summary>What a silo without a cluster keeps, and where. Subscriptions to mailboxes end with the process, as the gateways' ids do.</summary>
+    static void AddSqliteProviders(this ISiloBuilder silo, IConfiguration configuration)
+    {
+        silo.Services.AddSqliteChannelStore(configuration);
+        silo.AddSqliteGrainStorage(UserGrain.StorageName);
+        silo.AddMemoryGrainStorage("PubSubStore");
     }
 
     /// <summary>What every silo has, whatever its providers: an <see cref="IChannelStore"/> and the stream provider <c>mailbox</c> are still to be added.</summary>
