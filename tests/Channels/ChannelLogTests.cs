@@ -140,6 +140,46 @@ public sealed class ChannelLogTests : IAsyncLifetime
     });
 
     [Fact]
+    public Task What_an_append_has_written_after_all_is_passed_on() => InTurns(async () =>
+    {
+        ChannelLog log = await Open();
+        _store.LoseNextAnswer = true;
+        await log.PublishAsync([Say("lost")]);
+        await log.PublishAsync([Say("next")]);
+
+        Assert.Equal(["lost", "next"], _passedOn.Select(m => m.MessageId));
+    });
+
+    [Fact]
+    public Task A_defect_of_the_store_is_told_to_those_who_wait_and_the_log_goes_on() => InTurns(async () =>
+    {
+        ChannelLog log = await Open();
+        _store.LoseNextAnswer = true;
+        await log.PublishAsync([Say("a")]);
+        _store.NextOpenFails = new InvalidOperationException("defect");
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => log.PublishAsync([Say("b")]));
+        Assert.Equal(2, (await log.PublishAsync([Say("b")]))[0].Offset);
+    });
+
+    [Fact]
+    public Task Where_the_newest_do_not_fit_into_a_page_the_oldest_are_left_out() => InTurns(async () =>
+    {
+        ChannelLog log = await Open();
+        var large = new Payload(PayloadKind.Binary, new byte[100_000]);
+        for (int i = 0; i < 20; i++)
+        {
+            await log.PublishAsync([Say() with { Data = large }]);
+        }
+
+        HistoryPage newest = await log.ReadAsync(new(null, null, 20));
+        Assert.Equal(20, newest.Messages[^1].Offset);
+        Assert.True(newest.More);
+        HistoryPage before = await log.ReadAsync(new(null, newest.Messages[0].Offset, 20));
+        Assert.Equal(newest.Messages[0].Offset - 1, before.Messages[^1].Offset);
+    });
+
+    [Fact]
     public Task An_owner_that_has_been_overtaken_is_told_so_and_writes_nothing() => InTurns(async () =>
     {
         ChannelLog old = await Open();

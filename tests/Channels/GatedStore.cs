@@ -20,8 +20,19 @@ sealed class GatedStore(IChannelStore inner) : IChannelStore
         _gate = null;
     }
 
-    public Task<StoredChannel> OpenAsync(ChannelId channel, CancellationToken cancellationToken = default) =>
-        inner.OpenAsync(channel, cancellationToken);
+    /// <summary>What the next open throws.</summary>
+    public Exception? NextOpenFails { get; set; }
+
+    public Task<StoredChannel> OpenAsync(ChannelId channel, CancellationToken cancellationToken = default)
+    {
+        if (NextOpenFails is { } failure)
+        {
+            NextOpenFails = null;
+            return Task.FromException<StoredChannel>(failure);
+        }
+
+        return inner.OpenAsync(channel, cancellationToken);
+    }
 
     public async Task<AppendOutcome> AppendAsync(
         ChannelId channel, string epoch, IReadOnlyList<Message> messages, CancellationToken cancellationToken = default)

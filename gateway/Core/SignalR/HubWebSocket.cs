@@ -31,18 +31,15 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
     /// <summary>The connection as SignalR's hub sees it.</summary>
     public ConnectionContext Context => _transport;
 
-    /// <summary>The protocol that client and hub have agreed on.</summary>
-    public IHubProtocol Protocol
-    {
-        get => _protocol!;
-        set
-        {
-            _protocol = value;
-            _format = SignalRFormats.Of(value, framed: true);
-        }
-    }
+    /// <summary>JSON until the handshake has said which; nothing but the end of the connection can come before that.</summary>
+    protected override WireFormat Format => _format ?? SignalRFormats.Handshake;
 
-    protected override WireFormat Format => _format!;
+    /// <summary>Client and hub have agreed on a protocol.</summary>
+    public void Use(IHubProtocol protocol)
+    {
+        _protocol = protocol;
+        _format = SignalRFormats.Of(protocol, framed: true);
+    }
 
     /// <summary>SignalR's pings and its watch for silent clients; called about once a second.</summary>
     public void Tick() => _transport.Tick();
@@ -126,9 +123,12 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
 
     protected override async ValueTask CloseAsync(CloseReason reason)
     {
-        var close = new CloseMessage($"{reason.Name}: {reason.Text}", reason.Reconnect);
-        byte[] frame = WebSocketFrame.Of(Protocol.GetMessageBytes(close).Span, Protocol.TransferFormat == TransferFormat.Binary);
-        await WriteAsync(new[] { new Outbound(null, frame, null) });
+        if (_protocol is { } protocol)
+        {
+            var close = new CloseMessage($"{reason.Name}: {reason.Text}", reason.Reconnect);
+            byte[] frame = WebSocketFrame.Of(protocol.GetMessageBytes(close).Span, protocol.TransferFormat == TransferFormat.Binary);
+            await WriteAsync(new[] { new Outbound(null, frame, null) });
+        }
 
         // The client answers with its own close frame, which ends the reading and with it the hub; or it is cut off. The status is
         // "normal", since the .NET client throws away what it has not read yet when it sees another.

@@ -23,7 +23,7 @@ sealed class RealtimeHubLifetimeManager(
         ClientConnection client;
         if (connection.Features.Get<HubWebSocket>() is { } socket)
         {
-            socket.Protocol = connection.Protocol;
+            socket.Use(connection.Protocol);
             client = socket;
         }
         else

@@ -14,6 +14,9 @@ static class SignalRFormats
     static readonly SignalRJsonFormat s_json = new(framed: false), s_framedJson = new(framed: true);
     static readonly SignalRMessagePackFormat s_messagePack = new(framed: false), s_framedMessagePack = new(framed: true);
 
+    /// <summary>What SignalR's handshake is written in, whichever protocol it chooses.</summary>
+    public static WireFormat Handshake => s_framedJson;
+
     /// <param name="framed">Whether the bytes are WebSocket frames.</param>
     public static WireFormat Of(IHubProtocol protocol, bool framed) => protocol.TransferFormat == TransferFormat.Binary
         ? framed ? s_framedMessagePack : s_messagePack

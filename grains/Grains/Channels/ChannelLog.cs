@@ -270,17 +270,14 @@ sealed class ChannelLog(
             {
                 // The append may have happened or not: the position is read again before anything else is written.
                 _uncertain = true;
-                if (groups.Count == 0)
-                {
-                    TakeAll(groups);
-                }
-
+                TakeAllIfNone(groups);
                 Fail(groups);
             }
             catch (Exception exception)
             {
                 // A defect, here or in the store: its publishers are told, and the log goes on from what the store has.
                 _uncertain = true;
+                TakeAllIfNone(groups);
                 foreach (var group in groups)
                 {
                     group.Done.TrySetException(exception);
@@ -367,8 +364,14 @@ sealed class ChannelLog(
         }
     }
 
-    void TakeAll(List<Group> groups)
+    /// <summary>Where reopening failed, nobody has been taken yet, and everybody who waits is answered; the loop would otherwise not end.</summary>
+    void TakeAllIfNone(List<Group> groups)
     {
+        if (groups.Count > 0)
+        {
+            return;
+        }
+
         while (_pending.Count > 0)
         {
             Take(groups);
