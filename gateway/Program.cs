@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Options;
 using OrleansRealtime;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Hosting;
@@ -7,13 +6,7 @@ return await ProcessStart.RunOrExplainAsync(() =>
 {
     var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
     builder.UseDefaultAddress();
-    _ = builder.Configuration["Realtime:Silo"] switch
-    {
-        null or "" or "embedded" => builder.AddEmbeddedSilo(),
-        "localhost" => builder.AddLocalhostClient(),
-        var other => throw new OptionsValidationException(
-            "Realtime:Silo", typeof(string), [$"Realtime:Silo must be 'embedded' or 'localhost', not '{other}'."]),
-    };
+    _ = builder.Configuration.IsCluster() ? builder.AddClusterClient() : builder.AddEmbeddedSilo();
     builder.AddRealtimeGateway();
 
     var app = builder.Build();

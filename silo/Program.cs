@@ -2,7 +2,7 @@ using OrleansRealtime.Hosting;
 
 return await ProcessStart.RunOrExplainAsync(() =>
 {
-    var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = args, ContentRootPath = AppContext.BaseDirectory });
-    builder.AddLocalhostSilo();
+    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+    builder.AddClusterSilo();
     return builder.Build();
 });

@@ -61,6 +61,9 @@ sealed class GatedStore(IChannelStore inner) : IChannelStore
         ChannelId channel, string epoch, long afterRevision, CancellationToken cancellationToken = default) =>
         inner.ReadLatestAsync(channel, epoch, afterRevision, cancellationToken);
 
+    public Task<StoredChannel> RenewAsync(ChannelId channel, string epoch, CancellationToken cancellationToken = default) =>
+        inner.RenewAsync(channel, epoch, cancellationToken);
+
     public Task<long> TrimAsync(ChannelId channel, string epoch, Retention retention, CancellationToken cancellationToken = default) =>
         inner.TrimAsync(channel, epoch, retention, cancellationToken);
 }

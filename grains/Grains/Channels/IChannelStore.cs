@@ -29,6 +29,12 @@ public interface IChannelStore
         ChannelId channel, string epoch, long afterRevision, CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Begins a new epoch where the channel's is still <paramref name="epoch"/>, and keeps its messages, whose offsets count on: for a
+    /// store that has come back without messages it had acknowledged. Returns the channel as it is then.
+    /// </summary>
+    Task<StoredChannel> RenewAsync(ChannelId channel, string epoch, CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// Removes the oldest messages until all three limits hold, and latest values that are older than <see cref="Retention.Age"/>
     /// or beyond <see cref="Retention.Count"/> keys (the oldest first). Returns the oldest offset that is left, or one past the head.
     /// </summary>

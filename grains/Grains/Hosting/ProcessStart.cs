@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels.Sqlite;
+using OrleansRealtime.Redis;
 
 namespace OrleansRealtime.Hosting;
 
@@ -30,6 +31,7 @@ public static class ProcessStart
         null => null,
         OptionsValidationException options => string.Join(' ', options.Failures),
         ChannelStoreStartupException store => store.Message,
+        RedisStartupException redis => redis.Message,
         AggregateException many => many.InnerExceptions.Select(Explain).FirstOrDefault(sentence => sentence is not null),
         IOException io when IsAddressInUse(io) => io.Message,
         _ => Explain(exception.InnerException),

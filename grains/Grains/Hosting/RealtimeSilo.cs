@@ -3,20 +3,30 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
+using Orleans.Clustering.Redis;
 using Orleans.Configuration;
+using Orleans.Persistence;
 using Orleans.Streams;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Channels.Redis;
 using OrleansRealtime.Channels.Sqlite;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Mailboxes;
 using OrleansRealtime.Mailboxes.InProcess;
+using OrleansRealtime.Mailboxes.Redis;
+using OrleansRealtime.Redis;
 using OrleansRealtime.Users;
+using StackExchange.Redis;
 
 namespace OrleansRealtime.Hosting;
 
 /// <summary>How a silo is put together. What differs between the ways to run is which providers are registered, and that is here alone.</summary>
 public static class RealtimeSilo
 {
+    /// <summary>Whether the process is to be part of a cluster, which the connection string of a Redis says. Otherwise it is embedded.</summary>
+    public static bool IsCluster(this IConfiguration configuration) =>
+        configuration[$"{RedisOptions.Section}:{nameof(RedisOptions.ConnectionString)}"] is { Length: > 0 };
+
     /// <summary>
     /// Embedded: one process that is silo and gateway. Logs and state in SQLite, mailboxes in memory, no clustering. The silo's own ports
     /// are picked by the system and listen on loopback only.
@@ -45,42 +55,92 @@ public static class RealtimeSilo
         return builder;
     }
 
-    /// <summary>
-    /// A silo of its own on this machine, for gateways on this machine (<c>Realtime:Silo=localhost</c> there): a gateway can then be
-    /// stopped and started while the silo lives on. Logs and state in SQLite, mailboxes in Orleans' memory streams.
-    /// </summary>
-    public static IHostApplicationBuilder AddLocalhostSilo(this IHostApplicationBuilder builder)
+    /// <summary>A silo of a cluster. Membership, grain state, reminders, logs and mailboxes are in Redis.</summary>
+    public static IHostApplicationBuilder AddClusterSilo(this IHostApplicationBuilder builder)
     {
+        builder.Services.AddRealtimeCluster(builder.Configuration);
         builder.UseOrleans(silo =>
         {
-            silo.UseLocalhostClustering();
-            silo.AddRealtimeGrains(builder.Configuration);
-            silo.AddSqliteProviders(builder.Configuration);
-            silo.AddMemoryStreams(Mailbox.ProviderName, mailboxes =>
+            var cluster = builder.Configuration.GetSection(ClusterSettings.Section).Get<ClusterSettings>() ?? new();
+            silo.UseRedisClustering(_ => { });
+            silo.ConfigureEndpoints(cluster.Address, cluster.SiloPort, cluster.GatewayPort);
+            if (cluster.Kubernetes)
             {
-                mailboxes.ConfigurePartitioning(1);
-                mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly);
-                mailboxes.ConfigurePullingAgent(agent => agent.Configure(options => options.GetQueueMsgsTimerPeriod = TimeSpan.FromMilliseconds(5)));
+                silo.UseKubernetesHosting();
+            }
+
+            silo.Configure<ClusterMembershipOptions>(membership =>
+            {
+                membership.ProbeTimeout = cluster.ProbeTimeout;
+                membership.NumMissedProbesLimit = cluster.MissedProbes;
+                membership.DefunctSiloExpiration = TimeSpan.FromHours(1);
+                membership.DefunctSiloCleanupPeriod = TimeSpan.FromMinutes(10);
             });
+            silo.Configure<SiloMessagingOptions>(messaging => messaging.ResponseTimeout = cluster.ResponseTimeout);
+            silo.AddRealtimeGrains(builder.Configuration);
+            silo.AddRedisGrainStorage(UserGrain.StorageName);
+            silo.AddRedisGrainStorage("PubSubStore");
+            silo.UseRedisReminderService(_ => { });
+            silo.Services.AddSingleton<IChannelStore, RedisChannelStore>();
+            silo.Services.AddSingleton<IInterestStore, RedisInterestStore>();
+            silo.AddRedisMailboxes(builder.Configuration);
         });
         return builder;
     }
 
-    /// <summary>The other side of <see cref="AddLocalhostSilo"/>: a gateway that is a client of the silo on this machine.</summary>
-    public static IHostApplicationBuilder AddLocalhostClient(this IHostApplicationBuilder builder)
+    /// <summary>The other side of <see cref="AddClusterSilo"/>: a gateway that is a client of the cluster, and has no silo inside.</summary>
+    public static IHostApplicationBuilder AddClusterClient(this IHostApplicationBuilder builder)
     {
+        builder.Services.AddRealtimeCluster(builder.Configuration);
         builder.UseOrleansClient(client =>
         {
-            client.UseLocalhostClustering();
-            client.AddMemoryStreams(Mailbox.ProviderName, mailboxes => mailboxes.ConfigurePartitioning(1));
+            var cluster = builder.Configuration.GetSection(ClusterSettings.Section).Get<ClusterSettings>() ?? new();
+            client.UseRedisClustering(_ => { });
+            client.Configure<ClientMessagingOptions>(messaging => messaging.ResponseTimeout = cluster.ResponseTimeout);
+            client.Configure<Orleans.Configuration.GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromSeconds(10));
+            client.AddRedisMailboxes(builder.Configuration);
         });
         return builder;
+    }
+
+    /// <summary>What the silos and the gateways of a cluster have in common: its names, and one connection to Redis in each process.</summary>
+    static void AddRealtimeCluster(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<ClusterSettings>().Bind(configuration.GetSection(ClusterSettings.Section)).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<ClusterSettings>, ClusterSettingsValidator>();
+        services.AddOptions<RedisOptions>().Bind(configuration.GetSection(RedisOptions.Section)).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<RedisOptions>, RedisOptionsValidator>();
+        services.AddSingleton<RedisConnection>();
+        services.AddOptions<ClusterOptions>().Configure<IOptions<ClusterSettings>>((orleans, settings) =>
+            (orleans.ClusterId, orleans.ServiceId) = (settings.Value.ClusterId, settings.Value.ServiceId));
+        services.AddOptions<RedisClusteringOptions>().Configure<RedisConnection>((redis, connection) =>
+        {
+            redis.ConfigurationOptions = ConfigurationOptions.Parse(connection.Options.ConnectionString);
+            redis.CreateMultiplexer = async _ => (await connection.GetAsync(), true);
+            redis.CreateRedisKey = orleans => $"{connection.Options.KeyPrefix}:orleans:{orleans.ClusterId}:members";
+        });
+        services.AddOptions<RedisReminderTableOptions>().Configure<RedisConnection>((redis, connection) =>
+        {
+            redis.ConfigurationOptions = ConfigurationOptions.Parse(connection.Options.ConnectionString);
+            redis.CreateMultiplexer = async _ => (await connection.GetAsync(), true);
+        });
+        foreach (string storage in (string[])[UserGrain.StorageName, "PubSubStore"])
+        {
+            services.AddOptions<RedisStorageOptions>(storage).Configure<RedisConnection>((redis, connection) =>
+            {
+                redis.ConfigurationOptions = ConfigurationOptions.Parse(connection.Options.ConnectionString);
+                redis.CreateMultiplexer = async _ => (await connection.GetAsync(), true);
+                redis.GetStorageKey = (name, grain) => $"{connection.Options.KeyPrefix}:orleans:{{{grain}}}:{name}";
+                redis.DeleteStateOnClear = true;
+            });
+        }
     }
 
     /// <summary>What a silo without a cluster keeps, and where. Subscriptions to mailboxes end with the process, as the gateways' ids do.</summary>
     static void AddSqliteProviders(this ISiloBuilder silo, IConfiguration configuration)
     {
         silo.Services.AddSqliteChannelStore(configuration);
+        silo.Services.AddSingleton<IInterestStore, NoInterestStore>();
         silo.AddSqliteGrainStorage(UserGrain.StorageName);
         silo.AddMemoryGrainStorage("PubSubStore");
     }

@@ -30,6 +30,7 @@ internal sealed class ChannelTables : IDisposable
     readonly TimeProvider _time;
     readonly SqliteStatement _find;
     readonly SqliteStatement _create;
+    readonly SqliteStatement _renew;
     readonly SqliteStatement _newest;
     readonly SqliteStatement _newestRevision;
     readonly SqliteStatement _insert;
@@ -64,6 +65,7 @@ internal sealed class ChannelTables : IDisposable
         _time = time;
         _find = new(connection, "SELECT id, epoch, head, first, base, revision FROM channels WHERE name = ?1");
         _create = new(connection, "INSERT INTO channels (name, epoch) VALUES (?1, ?2) RETURNING id");
+        _renew = new(connection, "UPDATE channels SET epoch = ?2 WHERE id = ?1");
         _newest = new(connection, "SELECT offset, total FROM places WHERE channel = ?1 ORDER BY offset DESC LIMIT 1");
         _newestRevision = new(connection, "SELECT max(revision) FROM latest WHERE channel = ?1");
         _insert = new(connection, """
@@ -112,6 +114,17 @@ internal sealed class ChannelTables : IDisposable
     {
         State state = Find(channel) ?? Create(channel);
         return new(state.Epoch, state.Head, state.First, state.Revision);
+    }
+
+    public StoredChannel Renew(ChannelId channel, string epoch)
+    {
+        if (Find(channel) is { } state && state.Epoch == epoch)
+        {
+            state.Epoch = Epoch.New(channel);
+            _renew.Bind(1, state.Id).Bind(2, state.Epoch).Execute();
+        }
+
+        return Open(channel);
     }
 
     public AppendOutcome Append(ChannelId channel, string epoch, IReadOnlyList<Message> messages)
@@ -247,7 +260,7 @@ internal sealed class ChannelTables : IDisposable
     public void Dispose()
     {
         foreach (SqliteStatement statement in (ReadOnlySpan<SqliteStatement>)
-            [_find, _create, _newest, _newestRevision, _insert, _putLatest, _places, _trim, _trimLatestByAge, _trimLatestByCount,
+            [_find, _create, _renew, _newest, _newestRevision, _insert, _putLatest, _places, _trim, _trimLatestByAge, _trimLatestByCount,
              _index, _setIndexed, _progress, _allTrimmed, _dead, _deleteMessage, _deletePlaces])
         {
             statement.Dispose();
@@ -426,7 +439,7 @@ internal sealed class ChannelTables : IDisposable
 
         public long Id { get; } = id;
 
-        public string Epoch { get; } = epoch;
+        public string Epoch { get; set; } = epoch;
 
         public long Head { get; set; }
 

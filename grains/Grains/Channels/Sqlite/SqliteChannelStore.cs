@@ -96,6 +96,9 @@ internal sealed class SqliteChannelStore(IOptions<SqliteOptions> options, TimePr
         ChannelId channel, string epoch, long afterRevision, CancellationToken cancellationToken = default) =>
         ReadAsync(reader => reader.ReadLatest(channel, epoch, afterRevision), cancellationToken);
 
+    public Task<StoredChannel> RenewAsync(ChannelId channel, string epoch, CancellationToken cancellationToken = default) =>
+        WriteAsync(tables => tables.Channels.Renew(channel, epoch), 0, cancellationToken);
+
     public Task<long> TrimAsync(ChannelId channel, string epoch, Retention retention, CancellationToken cancellationToken = default) =>
         WriteAsync(tables => tables.Channels.Trim(channel, epoch, retention), 0, cancellationToken);
 
