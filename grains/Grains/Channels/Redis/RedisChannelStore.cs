@@ -5,6 +5,8 @@ namespace OrleansRealtime.Channels.Redis;
 /// <summary>The logs of a cluster, in Redis.</summary>
 sealed class RedisChannelStore(RedisConnection redis, TimeProvider time) : IChannelStore
 {
+    public bool IsAvailable => redis.IsConnected;
+
     public Task<StoredChannel> OpenAsync(ChannelId channel, CancellationToken cancellationToken = default) => throw new NotImplementedException();
 
     public Task<AppendOutcome> AppendAsync(ChannelId channel, string epoch, IReadOnlyList<Message> messages, CancellationToken cancellationToken = default) => throw new NotImplementedException();
