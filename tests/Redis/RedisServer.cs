@@ -72,6 +72,18 @@ sealed class RedisServer : IAsyncDisposable
     /// <summary>SIGCONT: it goes on, and executes what came meanwhile.</summary>
     public void Resume() => Signal("-CONT");
 
+    /// <summary>Sends one command on a connection of its own, and returns the beginning of the answer as it comes.</summary>
+    public async Task<string> CommandAsync(string command)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, Port, TestContext.Current.CancellationToken);
+        var stream = client.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(command + "\r\n"), TestContext.Current.CancellationToken);
+        byte[] answer = new byte[4096];
+        int length = await stream.ReadAsync(answer, TestContext.Current.CancellationToken);
+        return Encoding.ASCII.GetString(answer, 0, length);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_process is { HasExited: false })
@@ -101,15 +113,8 @@ sealed class RedisServer : IAsyncDisposable
     {
         try
         {
-            using var client = new TcpClient();
-            await client.ConnectAsync(IPAddress.Loopback, Port, TestContext.Current.CancellationToken);
-            var stream = client.GetStream();
-            await stream.WriteAsync("PING\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
-            byte[] answer = new byte[64];
-            int length = await stream.ReadAsync(answer, TestContext.Current.CancellationToken);
-
             // While it reads its files it says -LOADING.
-            return Encoding.ASCII.GetString(answer, 0, length).StartsWith("+PONG", StringComparison.Ordinal);
+            return (await CommandAsync("PING")).StartsWith("+PONG", StringComparison.Ordinal);
         }
         catch (Exception exception) when (exception is SocketException or IOException)
         {
