@@ -25,6 +25,7 @@ sealed partial class GatewayService(
     /// <summary>How often expired tokens, idle channels and handed-out inboxes are looked after.</summary>
     static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(1);
 
+    readonly MailboxSequences _sequences = new(time);
     long _lastHeartbeat;
     int _share;
     StreamSubscriptionHandle<MailboxBatch>? _mailbox;
@@ -87,7 +88,8 @@ sealed partial class GatewayService(
         }
         else
         {
-            // The lease lapsed or was lost with its silo: the grains may have forgotten us.
+            // The lease lapsed or was lost with its silo: the grains may have forgotten us, and the mailbox our subscription.
+            _mailbox = await _mailbox!.ResumeAsync((batch, _) => OnMailboxAsync(batch));
             await channels.CompareAsync(0, 1);
         }
 
@@ -104,8 +106,9 @@ sealed partial class GatewayService(
             }
         }
 
+        bool lost = _sequences.IsHoleBefore(batch) || batch.Lost;
         await channels.DeliverAsync(batch);
-        if (batch.Lost)
+        if (lost)
         {
             _ = Task.Run(() => channels.CompareAsync(0, 1));
         }

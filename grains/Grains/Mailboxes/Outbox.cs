@@ -48,8 +48,10 @@ sealed partial class Outbox(
     /// <summary>Bytes of one send at most, as far as messages can be counted.</summary>
     const int BatchBytes = 1 << 20;
 
+    readonly string _id = Guid.NewGuid().ToString("n");
     readonly Lock _lock = new();
     readonly Queue<MailboxEvent> _waiting = new();
+    long _sent;
     long _bytes;
     bool _sending;
     bool _lost;
@@ -126,7 +128,7 @@ sealed partial class Outbox(
             }
 
             _bytes -= bytes;
-            batch = new(events, _lost);
+            batch = new(events, _lost, _id, ++_sent);
             _lost = false;
             return true;
         }
