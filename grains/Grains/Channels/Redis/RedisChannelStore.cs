@@ -18,6 +18,8 @@ sealed class RedisChannelStore(RedisConnection redis, TimeProvider time) : IChan
     readonly RedisKeys _keys = new(redis.Options.KeyPrefix);
     readonly ReplicatedAppends? _replicated = redis.Options.Replicas > 0 ? new(redis) : null;
 
+    public bool IsAvailable => redis.IsAnswering;
+
     public Task<StoredChannel> OpenAsync(ChannelId channel, CancellationToken cancellationToken = default) =>
         OpenAsync(channel, "", cancellationToken);
 
