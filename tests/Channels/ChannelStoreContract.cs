@@ -274,6 +274,48 @@ public abstract class ChannelStoreContract
     }
 
     [Fact]
+    public async Task Renewing_changes_the_epoch_and_keeps_the_messages()
+    {
+        string epoch = await Open();
+        await Append(epoch, [.. Enumerable.Range(1, 5).Select(i => Durable(i)), Latest("a", 1)]);
+        await Store.TrimAsync(Channel, epoch, Unlimited with { Count = 3 }, Cancellation);
+
+        StoredChannel renewed = await Store.RenewAsync(Channel, epoch, Cancellation);
+
+        Assert.NotEqual(epoch, renewed.Epoch);
+        Assert.True(Epoch.IsWellFormed(renewed.Epoch) && Epoch.Belongs(renewed.Epoch, Channel));
+        Assert.Equal(new(renewed.Epoch, 5, 3, 1), renewed);
+        Assert.Equal(renewed, await Store.OpenAsync(Channel, Cancellation));
+        Assert.Equal([3, 4, 5], Offsets(await Read(renewed.Epoch)));
+        Assert.Equal([1], Offsets(await Store.ReadLatestAsync(Channel, renewed.Epoch, 0, Cancellation)));
+        Assert.Empty(await Read(epoch));
+        Assert.Equal(AppendOutcome.Conflict, await Store.AppendAsync(Channel, epoch, [Durable(6)], Cancellation));
+        await Append(renewed.Epoch, Durable(6), Latest("a", 2));
+    }
+
+    [Fact]
+    public async Task Renewing_an_epoch_that_is_over_changes_nothing()
+    {
+        string epoch = await Open();
+        await Append(epoch, Durable(1));
+        StoredChannel renewed = await Store.RenewAsync(Channel, epoch, Cancellation);
+
+        Assert.Equal(renewed, await Store.RenewAsync(Channel, epoch, Cancellation));
+        Assert.Equal(renewed, await Store.OpenAsync(Channel, Cancellation));
+    }
+
+    [Fact]
+    public async Task Of_many_that_renew_the_same_epoch_one_does()
+    {
+        string epoch = await Open();
+
+        StoredChannel[] renewed = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Store.RenewAsync(Channel, epoch, Cancellation)));
+
+        Assert.Single(renewed.Distinct());
+        Assert.NotEqual(epoch, renewed[0].Epoch);
+    }
+
+    [Fact]
     public async Task Many_channels_append_read_and_trim_at_once()
     {
         await Task.WhenAll(Enumerable.Range(0, 50).Select(async n =>

@@ -3,7 +3,6 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -28,6 +27,9 @@ public static class RealtimeGateway
         builder.Services.AddOptions<GatewayOptions>().BindConfiguration(GatewayOptions.Section).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();
         builder.Services.TryAddSingleton(TimeProvider.System);
+        // Time to send the connections away, and for everything else to stop.
+        builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>(
+            (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway();
         builder.Services.AddSingleton<RealtimeOperations>();
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
@@ -56,14 +58,10 @@ public static class RealtimeGateway
         .AddSingleton<Uplinks>()
         .AddSingleton<LocalChannels>()
         .AddSingleton<ClientConnections>()
-        .AddHostedService<GatewayService>();
-
-    static void MapHealth(this IEndpointRouteBuilder endpoints)
-    {
-        endpoints.MapGet("/health/live", () => TypedResults.Text("live")).ExcludeFromDescription();
-        endpoints.MapGet("/health/ready", Microsoft.AspNetCore.Http.HttpResults.Results<Microsoft.AspNetCore.Http.HttpResults.ContentHttpResult, Microsoft.AspNetCore.Http.HttpResults.StatusCodeHttpResult> (ClientConnections connections) =>
-            connections.IsShuttingDown ? TypedResults.StatusCode(StatusCodes.Status503ServiceUnavailable) : TypedResults.Text("ready")).ExcludeFromDescription();
-    }
+        .AddSingleton<Comparisons>()
+        .AddSingleton<GatewayHealth>()
+        .AddHostedService<GatewayService>()
+        .AddHostedService<Housekeeping>();
 }
 
 /// <summary>Answers with RFC 9457 problem details whatever goes wrong in a request, and never with more than a sentence.</summary>

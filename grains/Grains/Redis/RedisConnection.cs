@@ -4,18 +4,25 @@ using StackExchange.Redis;
 namespace OrleansRealtime.Redis;
 
 /// <summary>
-/// The process's connection to Redis, shared by everything that sends ordinary commands. While Redis is away commands fail at once
-/// (or after <see cref="RedisOptions.CommandTimeout"/> where it is only silent), and the connection comes back by itself.
+/// The process's connection to Redis, shared by everything that sends ordinary commands. While Redis is away commands fail at once,
+/// and the connection comes back by itself. Where Redis is only silent, those that it owes an answer fail after
+/// <see cref="RedisOptions.CommandTimeout"/> (looked after once a second), and then all but one at a time at once: see <see cref="RunAsync{T}(Func{IDatabase, Task{T}})"/>.
 /// </summary>
 sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
 {
     readonly Lock _lock = new();
     Task<ConnectionMultiplexer>? _connecting;
 
+    /// <summary>The last command that has completed got no answer.</summary>
+    volatile bool _silent;
+
+    /// <summary>1 while a command finds out whether Redis is still silent.</summary>
+    int _probing;
+
     public RedisOptions Options => options.Value;
 
     /// <summary>Whether commands have a chance at the moment.</summary>
-    public bool IsConnected => _connecting is { IsCompletedSuccessfully: true, Result.IsConnected: true };
+    public bool IsAnswering => !_silent && _connecting is { IsCompletedSuccessfully: true, Result.IsConnected: true };
 
     /// <summary>The shared connection, made at the first call.</summary>
     /// <exception cref="RedisStartupException">No Redis answers. Only the first connection is this strict.</exception>
@@ -23,7 +30,7 @@ sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
     {
         lock (_lock)
         {
-            return _connecting is null or { IsFaulted: true } ? _connecting = ConnectAsync(CreateConfiguration("realtime")) : _connecting;
+            return _connecting is null or { IsFaulted: true } ? _connecting = ConnectFirstAsync() : _connecting;
         }
     }
 
@@ -31,6 +38,47 @@ sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
     public IDatabase Database => _connecting is { IsCompletedSuccessfully: true, Result: var connection }
         ? connection.GetDatabase()
         : throw new InvalidOperationException("There is no connection to Redis yet.");
+
+    /// <summary>
+    /// Runs a command. While Redis is silent, one command at a time is sent to find out, and all others fail at once instead of waiting
+    /// for an answer, each of them in vain.
+    /// </summary>
+    public Task<T> RunAsync<T>(Func<IDatabase, Task<T>> command) => RunAsync(Database, command);
+
+    /// <summary>The same on another connection to the same Redis.</summary>
+    public async Task<T> RunAsync<T>(IDatabase database, Func<IDatabase, Task<T>> command)
+    {
+        bool probe = _silent;
+        if (probe && Interlocked.Exchange(ref _probing, 1) == 1)
+        {
+            throw new RedisConnectionException(
+                ConnectionFailureType.None, CommandFlags.None, "Redis is connected but does not answer.", null, CommandStatus.WaitingToBeSent);
+        }
+
+        try
+        {
+            var result = await command(database);
+            _silent = false;
+            return result;
+        }
+        catch (RedisServerException)
+        {
+            _silent = false;
+            throw;
+        }
+        catch (TimeoutException)
+        {
+            _silent = true;
+            throw;
+        }
+        finally
+        {
+            if (probe)
+            {
+                Volatile.Write(ref _probing, 0);
+            }
+        }
+    }
 
     /// <summary>A connection of one's own, for commands that block it. The caller disposes of it.</summary>
     public Task<ConnectionMultiplexer> ConnectForBlockingAsync(string name, TimeSpan block)
@@ -49,6 +97,19 @@ sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
         {
             await (await _connecting).DisposeAsync();
         }
+    }
+
+    async Task<ConnectionMultiplexer> ConnectFirstAsync()
+    {
+        var connection = await ConnectAsync(CreateConfiguration("realtime"));
+        if (Options.Replicas > 0 && connection.GetServers().Any(server => server.ServerType == ServerType.Cluster))
+        {
+            await connection.DisposeAsync();
+            throw new RedisStartupException(
+                $"{RedisOptions.Section}:{nameof(RedisOptions.Replicas)} must be 0 with a Redis Cluster, which {RedisOptions.Section}:{nameof(RedisOptions.ConnectionString)} names.");
+        }
+
+        return connection;
     }
 
     ConfigurationOptions CreateConfiguration(string name)
@@ -79,5 +140,5 @@ sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
     }
 }
 
-/// <summary>Redis could not be reached when it had to be. The message names the setting.</summary>
-sealed class RedisStartupException(string message, Exception inner) : Exception(message, inner);
+/// <summary>Redis could not be reached when it had to be, or is not of the kind that the settings presume. The message names the setting.</summary>
+sealed class RedisStartupException(string message, Exception? inner = null) : Exception(message, inner);
