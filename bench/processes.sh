@@ -26,12 +26,13 @@ spawn() {                              # spawn NAME COMMAND…: sets PID
   "$@" 9>&- >>"$WORK/$name.log" 2>&1 &
   PID=$!
   PIDS+=("$PID")
+  disown                               # a killed one is not news
 }
 
 stop_all() {                           # at once: nothing that they hold is kept
   local pid
   for pid in "${PIDS[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
-  for pid in "${PIDS[@]}"; do wait "$pid" 2>/dev/null || true; done
+  for pid in "${PIDS[@]}"; do while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done; done
   PIDS=()
 }
 

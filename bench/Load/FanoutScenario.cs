@@ -32,9 +32,16 @@ sealed class FanoutScenario : IScenario
         _traffic.Settle(_options.Ports.Length);
 
         // What follows the joins (presence, growth of heaps) is not to be measured with the messages.
-        _crowd.PumpFor(_idle ? _options.Seconds : 2);
+        _crowd.PumpFor(2);
+        var idle = new Usage(_options.Servers, _options.Auxiliaries);
+        _crowd.PumpFor(_idle ? _options.Seconds : 0);
         report.Add("kb_per_connection", (double)(_options.Servers.ResidentKilobytes() - resident) / _options.Connections);
-        if (!_idle)
+        if (_idle)
+        {
+            idle.Stop();
+            report.Add(idle, 0);
+        }
+        else
         {
             Measure(report);
         }

@@ -20,12 +20,12 @@ static class Table
     {
         var runs = lines.Where(line => line.StartsWith('{')).Select(line => JsonDocument.Parse(line).RootElement).ToList();
         var columns = s_columns.Where(c => runs.Exists(run => run.TryGetProperty(c.Field, out _))).ToList();
-        Console.WriteLine($"| scenario | peer | runs | {string.Join(" | ", columns.Select(c => c.Title))} | µs by process |");
-        Console.WriteLine($"|---|---|---{string.Concat(Enumerable.Repeat("|---", columns.Count + 1))}|");
+        Console.WriteLine($"| scenario | peer | runs | {string.Join(" | ", columns.Select(c => c.Title))} | µs by process | peak MiB |");
+        Console.WriteLine($"|---|---|---{string.Concat(Enumerable.Repeat("|---", columns.Count + 2))}|");
         foreach (var group in runs.GroupBy(run => (run.GetProperty("scenario").GetString(), run.GetProperty("peer").GetString())).OrderBy(g => g.Key))
         {
             var cells = columns.Select(c => Cell([.. Values(group, c.Field)]));
-            Console.WriteLine($"| {group.Key.Item1} | {group.Key.Item2} | {group.Count()} | {string.Join(" | ", cells)} | {ByProcess(group)} |");
+            Console.WriteLine($"| {group.Key.Item1} | {group.Key.Item2} | {group.Count()} | {string.Join(" | ", cells)} | {ByProcess(group, "us_by_process")} | {ByProcess(group, "rss_peak_mb")} |");
         }
     }
 
@@ -39,11 +39,11 @@ static class Table
 
     static string Text(double value) => value.ToString(value >= 1000 || value == Math.Floor(value) ? "N0" : value >= 100 ? "F0" : "F2", CultureInfo.InvariantCulture);
 
-    static string ByProcess(IEnumerable<JsonElement> group)
+    static string ByProcess(IEnumerable<JsonElement> group, string field)
     {
         var text = new StringBuilder();
-        foreach (var process in group.Where(run => run.TryGetProperty("us_by_process", out _))
-            .SelectMany(run => run.GetProperty("us_by_process").EnumerateObject()).GroupBy(p => p.Name, p => p.Value.GetDouble()))
+        foreach (var process in group.Where(run => run.TryGetProperty(field, out _))
+            .SelectMany(run => run.GetProperty(field).EnumerateObject()).GroupBy(p => p.Name, p => p.Value.GetDouble()))
         {
             text.Append(text.Length > 0 ? ", " : "").Append(process.Key).Append(' ').Append(Text(process.Average()));
         }
