@@ -1,12 +1,13 @@
 using System.Collections.Concurrent;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Fanout;
 
 /// <summary>All connections of this gateway, whatever their transport, and the end of their tokens.</summary>
-sealed class ClientConnections(TimeProvider time)
+sealed class ClientConnections(GatewayMetrics metrics, TimeProvider time)
 {
     /// <summary>How often some are sent away while the gateway shuts down.</summary>
     static readonly TimeSpan DrainStep = TimeSpan.FromMilliseconds(100);
@@ -24,6 +25,7 @@ sealed class ClientConnections(TimeProvider time)
     public void Add(ClientConnection connection)
     {
         _connections[connection.Id] = connection;
+        metrics.Opened(connection);
         lock (_expiries)
         {
             Watch(connection);
@@ -37,7 +39,11 @@ sealed class ClientConnections(TimeProvider time)
 
     public void Remove(ClientConnection connection)
     {
-        _connections.TryRemove(new(connection.Id, connection));
+        if (_connections.TryRemove(new(connection.Id, connection)))
+        {
+            metrics.Closed(connection);
+        }
+
         lock (_expiries)
         {
             Unwatch(connection);

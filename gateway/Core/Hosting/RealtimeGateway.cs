@@ -10,6 +10,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Rest;
 using OrleansRealtime.Gateway.SignalR;
@@ -30,7 +31,7 @@ public static class RealtimeGateway
         // Time to send the connections away, and for everything else to stop.
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>(
             (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
-        builder.Services.AddFanout().AddSignalRGateway().AddSseGateway();
+        builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddGatewayMetrics();
         builder.Services.AddSingleton<RealtimeOperations>();
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();
@@ -50,6 +51,7 @@ public static class RealtimeGateway
         app.MapRealtimeOpenApi();
         app.MapDevTokens();
         app.MapHealth();
+        app.MapGatewayMetrics();
         return app;
     }
 
