@@ -12,6 +12,7 @@ public sealed class ChannelLogTests : IAsyncLifetime
     readonly ChannelOptions _options = new();
     readonly List<Message> _passedOn = [];
     int _superseded;
+    int _restarted;
 
     public ChannelLogTests()
     {
@@ -194,6 +195,62 @@ public sealed class ChannelLogTests : IAsyncLifetime
     });
 
     [Fact]
+    public Task A_log_whose_epoch_is_over_goes_on_in_the_new_one() => InTurns(async () =>
+    {
+        ChannelLog log = await Open();
+        await log.PublishAsync([Say("a")]);
+        string newEpoch = (await _store.RenewAsync(_channel, log.Head.Epoch, TestContext.Current.CancellationToken)).Epoch;
+
+        PublishResult refused = (await log.PublishAsync([Say("b")]))[0];
+        PublishResult retry = (await log.PublishAsync([Say("b")]))[0];
+
+        Assert.Equal(PublishStatus.Unavailable, refused.Status);
+        Assert.Equal((PublishStatus.Accepted, newEpoch, 2), (retry.Status, retry.Epoch, retry.Offset));
+        Assert.Equal((1, 0), (_restarted, _superseded));
+    });
+
+    [Fact]
+    public Task A_log_that_ends_before_what_somebody_was_told_goes_on_in_a_new_epoch() => InTurns(async () =>
+    {
+        ChannelLog log = await Open();
+        await log.PublishAsync([Say("a")]);
+        Cursor lost = At(log, 3);
+
+        await log.CompareAsync(lost);
+
+        Assert.Equal((1, 0), (_restarted, _superseded));
+        Assert.NotEqual(lost.Epoch, log.Head.Epoch);
+        Assert.Equal(2, (await log.PublishAsync([Say("b")]))[0].Offset);
+        AssertPage([1, 2], false, false, await log.ReadAsync(new(lost, null, 10)));
+    });
+
+    [Fact]
+    public Task An_owner_that_hears_of_messages_another_has_written_gives_way() => InTurns(async () =>
+    {
+        ChannelLog old = await Open();
+        ChannelLog successor = await Open();
+        await successor.PublishAsync([Say("new")]);
+
+        await old.CompareAsync(At(successor, 1));
+
+        Assert.Equal((0, 1), (_restarted, _superseded));
+    });
+
+    [Fact]
+    public Task A_position_within_the_log_changes_nothing() => InTurns(async () =>
+    {
+        ChannelLog log = await Open();
+        await log.PublishAsync([Say(), Say()]);
+        ChannelHead head = log.Head;
+
+        await log.CompareAsync(At(log, 2));
+        await log.CompareAsync(new(Epoch.New(_channel), 99));
+
+        Assert.Equal(head, log.Head);
+        Assert.Equal((0, 0), (_restarted, _superseded));
+    });
+
+    [Fact]
     public Task More_than_may_wait_is_overloaded() => InTurns(async () =>
     {
         _options.PendingCount = 2;
@@ -252,7 +309,7 @@ public sealed class ChannelLogTests : IAsyncLifetime
 
     async Task<ChannelLog> Open()
     {
-        var log = new ChannelLog(_channel, _store, _options, _time, _passedOn.AddRange, () => _superseded++);
+        var log = new ChannelLog(_channel, _store, _options, _time, _passedOn.AddRange, () => _superseded++, () => _restarted++);
         await log.OpenAsync(TestContext.Current.CancellationToken);
         return log;
     }

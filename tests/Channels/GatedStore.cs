@@ -23,6 +23,8 @@ sealed class GatedStore(IChannelStore inner) : IChannelStore
     /// <summary>What the next open throws.</summary>
     public Exception? NextOpenFails { get; set; }
 
+    public bool IsAvailable => inner.IsAvailable;
+
     public Task<StoredChannel> OpenAsync(ChannelId channel, CancellationToken cancellationToken = default)
     {
         if (NextOpenFails is { } failure)

@@ -1,6 +1,6 @@
+using Orleans.Streams;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Mailboxes.Redis;
-using Orleans.Streams;
 
 namespace OrleansRealtime.Tests.Mailboxes;
 
@@ -27,7 +27,7 @@ public sealed class GatewayMailboxTests
         Post(40);
         for (int i = 0; i < GatewayMailbox.DeliveredTogether; i++)
         {
-            Assert.True(reader.MoveNext());
+            Assert.Equal(QueueCacheCursorMoveResult.Success, reader.MoveNextWithResult());
         }
 
         Assert.Empty(_queue.Removed);
@@ -136,7 +136,7 @@ public sealed class GatewayMailboxTests
     static List<QueuedBatch> Take(IQueueCacheCursor reader)
     {
         var taken = new List<QueuedBatch>();
-        while (reader.MoveNext())
+        while (reader.MoveNextWithResult() == QueueCacheCursorMoveResult.Success)
         {
             taken.Add((QueuedBatch)reader.GetCurrent(out _)!);
         }

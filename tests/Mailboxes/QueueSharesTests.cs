@@ -1,5 +1,4 @@
 using System.Net;
-using Orleans.Runtime;
 using OrleansRealtime.Mailboxes.Redis;
 
 namespace OrleansRealtime.Tests.Mailboxes;

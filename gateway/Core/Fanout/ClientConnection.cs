@@ -50,6 +50,9 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     /// <summary>What the token allows; replaced when the client authenticates again.</summary>
     public Permissions Permissions { get; internal set; } = permissions;
 
+    /// <summary>Why the server ends the connection; null where it does not.</summary>
+    public CloseReason? Closing => _closing;
+
     public bool IsClosing => _closing is not null || _ended;
 
     /// <summary>How the transport writes events. Set before the first one comes.</summary>

@@ -20,10 +20,16 @@ public sealed class GatewayOptions
     public int PublishesInFlight { get; set; } = 64;
 
     /// <summary>How often the gateway renews its lease, and compares a share of its channels with their logs.</summary>
-    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(5);
+    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>In how many heartbeats every channel is compared once.</summary>
-    public int HeartbeatsPerComparison { get; set; } = 6;
+    public int HeartbeatsPerComparison { get; set; } = 30;
+
+    /// <summary>Connections that a gateway which shuts down sends away in a second; more where they would not all be gone in <see cref="DrainTimeout"/>.</summary>
+    public int DrainRate { get; set; } = 500;
+
+    /// <summary>In what time a gateway that shuts down sends all its connections away.</summary>
+    public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(25);
 
     /// <summary>How long a channel without connections here is still followed.</summary>
     public TimeSpan ChannelLinger { get; set; } = TimeSpan.FromSeconds(10);
@@ -57,6 +63,8 @@ sealed class GatewayOptionsValidator : IValidateOptions<GatewayOptions>
         Check(options.PublishesInFlight is >= 1 and <= 10_000, nameof(options.PublishesInFlight), "must be 1 to 10000");
         Check(options.Heartbeat >= TimeSpan.FromMilliseconds(100) && options.Heartbeat <= TimeSpan.FromMinutes(1), nameof(options.Heartbeat), "must be 100 ms to 1 minute");
         Check(options.HeartbeatsPerComparison is >= 1 and <= 1000, nameof(options.HeartbeatsPerComparison), "must be 1 to 1000");
+        Check(options.DrainRate is >= 1 and <= 1_000_000, nameof(options.DrainRate), "must be 1 to 1000000");
+        Check(options.DrainTimeout >= TimeSpan.Zero && options.DrainTimeout <= TimeSpan.FromHours(1), nameof(options.DrainTimeout), "must be 0 to 1 hour");
         Check(options.ChannelLinger >= TimeSpan.Zero, nameof(options.ChannelLinger), "must not be negative");
         Check(options.CloseTimeout > TimeSpan.Zero, nameof(options.CloseTimeout), "must be positive");
         Check(options.SseHeartbeat >= TimeSpan.FromMilliseconds(100), nameof(options.SseHeartbeat), "must be at least 100 ms");

@@ -13,35 +13,50 @@ namespace OrleansRealtime.Gateway.Fanout;
 /// </summary>
 sealed partial class GatewayService(
     GatewayIdentity identity,
+    GatewayHealth health,
     LocalChannels channels,
-    Uplinks uplinks,
+    Comparisons comparisons,
     ClientConnections connections,
     IClusterClient cluster,
     IHostApplicationLifetime lifetime,
     IOptions<GatewayOptions> options,
     TimeProvider time,
-    ILogger<GatewayService> logger) : PeriodicService(GatewayService.Housekeeping, time)
+    ILogger<GatewayService> logger) : PeriodicService(options.Value.Heartbeat, time), IHostedLifecycleService
 {
-    /// <summary>How often expired tokens, idle channels and handed-out inboxes are looked after.</summary>
-    static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(1);
+    /// <summary>How long the cluster may take to answer a heartbeat, or a subscription.</summary>
+    static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
+
+    /// <summary>Silence of the mailbox after which it is taken to be disconnected: it echoes every heartbeat.</summary>
+    readonly TimeSpan _silence = TimeSpan.FromTicks(Math.Max(options.Value.Heartbeat.Ticks * 3, TimeSpan.FromSeconds(3).Ticks));
 
     readonly MailboxSequences _sequences = new(time);
-    long _lastHeartbeat;
+    HashSet<SiloAddress> _silos = [];
     int _share;
+    bool _cutOff;
+    long _heard;
     StreamSubscriptionHandle<MailboxBatch>? _mailbox;
 
     IGatewayGrain Lease => cluster.GetGrain<IGatewayGrain>(identity.Id);
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        var stream = cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
-            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id));
-        _mailbox = await stream.SubscribeAsync((batch, _) => OnMailboxAsync(batch));
-        await Lease.Heartbeat();
-        _lastHeartbeat = Time.GetTimestamp();
-        lifetime.ApplicationStopping.Register(connections.ShutDown);
+        _mailbox = await SubscribeAsync();
+        var answer = await Lease.Heartbeat();
+        _silos = [.. answer.Silos];
+        health.Answered(answer.LogAvailable);
+        lifetime.ApplicationStopping.Register(connections.Refuse);
         Started(identity.Id);
         await base.StartAsync(cancellationToken);
+    }
+
+    /// <summary>Before the web server stops: connections are sent away while everything still works.</summary>
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        if (_mailbox is not null)
+        {
+            Draining(connections.Count);
+            await connections.DrainAsync(options.Value.DrainRate, options.Value.DrainTimeout, cancellationToken);
+        }
     }
 
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -49,8 +64,8 @@ sealed partial class GatewayService(
         await base.StopAsync(cancellationToken);
         try
         {
-            await Lease.Retire().WaitAsync(cancellationToken);
-            await (_mailbox?.UnsubscribeAsync() ?? Task.CompletedTask).WaitAsync(cancellationToken);
+            await Lease.Retire().WaitAsync(AnswerTimeout, cancellationToken);
+            await (_mailbox?.UnsubscribeAsync() ?? Task.CompletedTask).WaitAsync(AnswerTimeout, cancellationToken);
         }
         catch (Exception exception)
         {
@@ -59,45 +74,76 @@ sealed partial class GatewayService(
         }
     }
 
+    Task IHostedLifecycleService.StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    Task IHostedLifecycleService.StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    Task IHostedLifecycleService.StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
     protected override async Task RunOnceAsync()
     {
-        connections.CloseExpired();
-        channels.Sweep();
-        uplinks.Sweep();
         try
         {
-            await channels.ReportDeliveredAsync();
-            if (Time.GetElapsedTime(_lastHeartbeat) >= options.Value.Heartbeat)
+            await HeartbeatAsync();
+            if (Time.GetElapsedTime(_heard) > _silence)
             {
-                _lastHeartbeat = Time.GetTimestamp();
-                await HeartbeatAsync();
+                await ReconnectMailboxAsync();
             }
         }
         catch (Exception exception)
         {
-            NoCluster(exception);
+            health.DidNotAnswer();
+            if (!_cutOff)
+            {
+                _cutOff = true;
+                NoCluster(exception);
+            }
         }
     }
 
     async Task HeartbeatAsync()
     {
-        int shares = options.Value.HeartbeatsPerComparison;
-        if (await Lease.Heartbeat())
+        var answer = await Lease.Heartbeat().WaitAsync(AnswerTimeout, Time);
+        health.Answered(answer.LogAvailable);
+
+        // The lease lapsed, or was lost with its silo: the grains may have forgotten us. A silo that has gone may have taken along what
+        // its grains had for us, and while we were cut off anybody may have.
+        bool siloGone = !_silos.IsSubsetOf(answer.Silos);
+        if (!answer.Known || siloGone || _cutOff)
         {
-            await channels.CompareAsync(_share, shares);
+            comparisons.CompareAll();
         }
         else
         {
-            // The lease lapsed or was lost with its silo: the grains may have forgotten us, and the mailbox our subscription.
-            _mailbox = await _mailbox!.ResumeAsync((batch, _) => OnMailboxAsync(batch));
-            await channels.CompareAsync(0, 1);
+            comparisons.CompareShare(_share, options.Value.HeartbeatsPerComparison);
         }
 
-        _share = (_share + 1) % shares;
+        _silos = [.. answer.Silos];
+        _cutOff = false;
+        _share = (_share + 1) % options.Value.HeartbeatsPerComparison;
+    }
+
+    /// <summary>The cluster may have dropped the subscription, for example while this process was stopped for a while.</summary>
+    async Task ReconnectMailboxAsync()
+    {
+        MailboxSilent(Time.GetElapsedTime(_heard).TotalSeconds);
+        var former = _mailbox;
+        _mailbox = await SubscribeAsync().WaitAsync(AnswerTimeout, Time);
+        comparisons.CompareAll();
+        await (former?.UnsubscribeAsync() ?? Task.CompletedTask).WaitAsync(AnswerTimeout, Time);
+    }
+
+    Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync()
+    {
+        _heard = Time.GetTimestamp();
+        return cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
+            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id))
+            .SubscribeAsync((batch, _) => OnMailboxAsync(batch));
     }
 
     async Task OnMailboxAsync(MailboxBatch batch)
     {
+        _heard = Time.GetTimestamp();
         foreach (var mailboxEvent in batch.Events)
         {
             if (mailboxEvent is DisconnectRequested request)
@@ -110,7 +156,7 @@ sealed partial class GatewayService(
         await channels.DeliverAsync(batch);
         if (lost)
         {
-            _ = Task.Run(() => channels.CompareAsync(0, 1));
+            comparisons.CompareAll();
         }
     }
 
@@ -120,6 +166,12 @@ sealed partial class GatewayService(
     [LoggerMessage(2, LogLevel.Warning, "The gateway could not retire; its lease will lapse.")]
     partial void NotRetired(Exception exception);
 
-    [LoggerMessage(3, LogLevel.Warning, "The cluster could not be reached; connections stay, and it is tried again.")]
+    [LoggerMessage(3, LogLevel.Warning, "The cluster could not be reached; connections stay, and it is tried again. Said once until it answers.")]
     partial void NoCluster(Exception exception);
+
+    [LoggerMessage(4, LogLevel.Warning, "Nothing has come through the mailbox for {Seconds:0.0} s; it is connected again.")]
+    partial void MailboxSilent(double seconds);
+
+    [LoggerMessage(5, LogLevel.Information, "The gateway shuts down; {Connections} connections are sent away.")]
+    partial void Draining(int connections);
 }

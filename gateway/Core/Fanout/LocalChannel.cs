@@ -143,10 +143,20 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         }
     }
 
+    /// <summary>What <see cref="TakeDelivered"/> has said did not arrive: it is to be said again.</summary>
+    public void DeliveredNotReported()
+    {
+        lock (_lock)
+        {
+            _reported = 0;
+        }
+    }
+
     /// <summary>Declares interest and all presence anew, and compares the log's head with what has been passed on.</summary>
     public async Task CompareAsync()
     {
         PresenceCount[] presence;
+        Cursor position;
         lock (_lock)
         {
             if (_removed || !_known)
@@ -155,9 +165,10 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
             }
 
             presence = [.. _presence.Values];
+            position = new(_epoch, _offset);
         }
 
-        CompareHead(await uplinks.DeclareAsync(Id, true, presence));
+        CompareHead(await uplinks.DeclareAsync(Id, true, presence, position));
     }
 
     // ---- From the mailbox -------------------------------------------------------------------------------------------
@@ -517,4 +528,7 @@ static partial class LocalChannelLog
 {
     [LoggerMessage(1, LogLevel.Warning, "{Channel} could not be read to fill a hole; it is tried again.")]
     public static partial void RepairFailed(ILogger logger, ChannelId channel, Exception exception);
+
+    [LoggerMessage(2, LogLevel.Debug, "{Channel} could not be told what has been handed out; it is told again.")]
+    public static partial void DeliveredNotReported(ILogger logger, ChannelId channel, Exception exception);
 }

@@ -11,8 +11,8 @@ namespace OrleansRealtime.Gateway.Fanout;
 sealed class LocalChannels(
     Uplinks uplinks, IClusterClient cluster, IOptions<GatewayOptions> options, TimeProvider time, ILogger<LocalChannels> logger)
 {
-    /// <summary>Comparisons with grains that run side by side.</summary>
-    const int ComparisonsAtOnce = 64;
+    /// <summary>Calls to grains that run side by side.</summary>
+    const int CallsAtOnce = 64;
 
     readonly ConcurrentDictionary<ChannelId, LocalChannel> _channels = new();
 
@@ -100,6 +100,9 @@ sealed class LocalChannels(
                 case ChannelMessages messages:
                     channel.Deliver(messages, batch);
                     break;
+                case DeclarationRequested:
+                    _ = channel.CompareAsync();
+                    break;
                 case HeadRepeated { Head: var head }:
                     channel.CompareHead(head);
                     break;
@@ -118,7 +121,7 @@ sealed class LocalChannels(
     /// <summary>Compares one share of the channels with their logs; all of them where there is one share.</summary>
     public Task CompareAsync(int share, int shares) => Parallel.ForEachAsync(
         _channels.Values.Where(c => (uint)c.Id.GetHashCode() % shares == share),
-        new ParallelOptions { MaxDegreeOfParallelism = ComparisonsAtOnce },
+        new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce },
         async (channel, _) => await channel.CompareAsync());
 
     /// <summary>Lets go of the channels that have had no audience for a while.</summary>
@@ -134,16 +137,26 @@ sealed class LocalChannels(
     }
 
     /// <summary>Tells the users' grains how far their inboxes have been handed out.</summary>
-    public async Task ReportDeliveredAsync()
-    {
-        foreach (var (id, channel) in _channels)
+    public Task ReportDeliveredAsync() => Parallel.ForEachAsync(
+        _channels.Where(c => c.Key.Kind == ChannelKind.User),
+        new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce },
+        async (entry, _) =>
         {
-            if (id.Kind == ChannelKind.User && channel.TakeDelivered() is { } delivered)
+            if (entry.Value.TakeDelivered() is not { } delivered)
             {
-                await cluster.GetGrain<IUserGrain>(id.Key).Delivered(delivered);
+                return;
             }
-        }
-    }
+
+            try
+            {
+                await cluster.GetGrain<IUserGrain>(entry.Key.Key).Delivered(delivered);
+            }
+            catch (Exception exception)
+            {
+                entry.Value.DeliveredNotReported();
+                LocalChannelLog.DeliveredNotReported(logger, entry.Key, exception);
+            }
+        });
 
     readonly record struct Context(Uplinks Uplinks, IClusterClient Cluster, TimeProvider Time, ILogger Logger);
 }

@@ -15,6 +15,9 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
     /// <summary>Bytes of data of one call at most; one publication may exceed it.</summary>
     const int BatchBytes = 1 << 20;
 
+    /// <summary>Publications, and bytes of their data, that may wait here; beyond it they are refused as overloaded.</summary>
+    const int WaitingCount = 10_000, WaitingBytes = 16 << 20;
+
     /// <summary>How long a failed declaration waits before it is repeated.</summary>
     static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(500);
 
@@ -23,11 +26,14 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
     Dictionary<string, PresenceCount> _presence = [];
     List<TaskCompletionSource<ChannelHead>> _declared = [];
     bool? _interested;
+    Cursor? _position;
     bool _presenceIsComplete;
+    int _waitingBytes;
     bool _sending;
+    bool _failing;
     bool _closed;
 
-    /// <summary>Queues a publication. Null where the uplink has been closed: get a new one.</summary>
+    /// <summary>Queues a publication, unless too much waits already. Null where the uplink has been closed: get a new one.</summary>
     public Task<PublishResult>? Publish(Publication publication)
     {
         var done = new TaskCompletionSource<PublishResult>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -38,6 +44,13 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
                 return null;
             }
 
+            int bytes = publication.Data.Bytes.Length;
+            if (_publications.Count > 0 && (_publications.Count >= WaitingCount || _waitingBytes + bytes > WaitingBytes))
+            {
+                return Task.FromResult(new PublishResult(PublishStatus.Overloaded, "", 0, 0, false));
+            }
+
+            _waitingBytes += bytes;
             _publications.Enqueue((publication, done));
             Start();
         }
@@ -62,10 +75,10 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
     }
 
     /// <summary>
-    /// Says whether the gateway wants the channel's events, where there is a complete list of presence together with that, and completes
-    /// with the channel's head. A declaration is repeated until it arrives.
+    /// Says whether the gateway wants the channel's events, how far it has passed the log on, and who is there through it, where
+    /// these are given; completes with the channel's head. A declaration is repeated until it arrives.
     /// </summary>
-    public Task<ChannelHead>? Declare(bool interested, IReadOnlyCollection<PresenceCount>? completePresence = null)
+    public Task<ChannelHead>? Declare(bool interested, IReadOnlyCollection<PresenceCount>? completePresence = null, Cursor? position = null)
     {
         var declared = new TaskCompletionSource<ChannelHead>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
@@ -76,6 +89,7 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
             }
 
             _interested = interested;
+            _position = position ?? _position;
             _declared.Add(declared);
             if (completePresence is not null)
             {
@@ -120,6 +134,7 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
             try
             {
                 var result = await grain().Submit(batch);
+                _failing = false;
                 for (int i = 0; i < waiting.Count; i++)
                 {
                     waiting[i].SetResult(result.Published[i]);
@@ -133,7 +148,12 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
             catch (Exception exception)
             {
                 // Whether the publications were kept is not known: their publishers may repeat them under the same message ids.
-                UplinkLog.Failed(logger, channel, exception);
+                if (!_failing)
+                {
+                    _failing = true;
+                    UplinkLog.Failed(logger, channel, exception);
+                }
+
                 foreach (var each in waiting)
                 {
                     each.SetResult(new(PublishStatus.Unavailable, "", 0, 0, false));
@@ -171,7 +191,8 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
                 bytes += next.Publication.Data.Bytes.Length;
             }
 
-            batch = new(gatewayId, _interested, publications, _presence.Count == 0 ? [] : [.. _presence.Values], _presenceIsComplete);
+            _waitingBytes -= bytes;
+            batch = new(gatewayId, _interested, publications, _presence.Count == 0 ? [] : [.. _presence.Values], _presenceIsComplete, _position);
             declared = _declared;
             if (_presence.Count > 0)
             {
@@ -184,6 +205,7 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
             }
 
             _interested = null;
+            _position = null;
             _presenceIsComplete = false;
             return true;
         }
@@ -204,6 +226,7 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
 
             _presenceIsComplete |= batch.PresenceIsComplete;
             _interested ??= batch.Interested;
+            _position ??= batch.Position;
             _declared.InsertRange(0, declared);
             return _presence.Count > 0 || _interested is not null || _presenceIsComplete;
         }
@@ -212,6 +235,6 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
 
 static partial class UplinkLog
 {
-    [LoggerMessage(1, LogLevel.Warning, "{Channel} could not be reached.")]
+    [LoggerMessage(1, LogLevel.Warning, "{Channel} could not be reached. Said once until it is reached again.")]
     public static partial void Failed(ILogger logger, ChannelId channel, Exception exception);
 }

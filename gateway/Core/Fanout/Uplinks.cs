@@ -26,10 +26,11 @@ sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvid
         }
     }
 
-    public Task<ChannelHead> DeclareAsync(ChannelId channel, bool interested, IReadOnlyCollection<PresenceCount>? completePresence = null)
+    public Task<ChannelHead> DeclareAsync(
+        ChannelId channel, bool interested, IReadOnlyCollection<PresenceCount>? completePresence = null, Cursor? position = null)
     {
         Task<ChannelHead>? declared;
-        while ((declared = Get(channel).Declare(interested, completePresence)) is null)
+        while ((declared = Get(channel).Declare(interested, completePresence, position)) is null)
         {
         }
 

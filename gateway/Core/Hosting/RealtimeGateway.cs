@@ -3,7 +3,6 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -11,6 +10,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Rest;
 using OrleansRealtime.Gateway.SignalR;
@@ -28,7 +28,10 @@ public static class RealtimeGateway
         builder.Services.AddOptions<GatewayOptions>().BindConfiguration(GatewayOptions.Section).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddFanout().AddSignalRGateway().AddSseGateway();
+        // Time to send the connections away, and for everything else to stop.
+        builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>(
+            (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
+        builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddGatewayMetrics();
         builder.Services.AddSingleton<RealtimeOperations>();
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();
@@ -48,6 +51,7 @@ public static class RealtimeGateway
         app.MapRealtimeOpenApi();
         app.MapDevTokens();
         app.MapHealth();
+        app.MapGatewayMetrics();
         return app;
     }
 
@@ -56,14 +60,10 @@ public static class RealtimeGateway
         .AddSingleton<Uplinks>()
         .AddSingleton<LocalChannels>()
         .AddSingleton<ClientConnections>()
-        .AddHostedService<GatewayService>();
-
-    static void MapHealth(this IEndpointRouteBuilder endpoints)
-    {
-        endpoints.MapGet("/health/live", () => TypedResults.Text("live")).ExcludeFromDescription();
-        endpoints.MapGet("/health/ready", Microsoft.AspNetCore.Http.HttpResults.Results<Microsoft.AspNetCore.Http.HttpResults.ContentHttpResult, Microsoft.AspNetCore.Http.HttpResults.StatusCodeHttpResult> (ClientConnections connections) =>
-            connections.IsShuttingDown ? TypedResults.StatusCode(StatusCodes.Status503ServiceUnavailable) : TypedResults.Text("ready")).ExcludeFromDescription();
-    }
+        .AddSingleton<Comparisons>()
+        .AddSingleton<GatewayHealth>()
+        .AddHostedService<GatewayService>()
+        .AddHostedService<Housekeeping>();
 }
 
 /// <summary>Answers with RFC 9457 problem details whatever goes wrong in a request, and never with more than a sentence.</summary>

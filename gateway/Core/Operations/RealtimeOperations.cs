@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Rooms;
 using OrleansRealtime.Users;
 
@@ -17,6 +18,7 @@ sealed class RealtimeOperations(
     ClientConnections connections,
     IClusterClient cluster,
     TokenValidation tokens,
+    GatewayMetrics metrics,
     IOptions<GatewayOptions> options)
 {
     /// <summary>Messages of a page where the client does not say, and at most.</summary>
@@ -235,6 +237,7 @@ sealed class RealtimeOperations(
     async Task<PublishAcknowledgement> PublishAsync(ChannelId channel, Publication publication)
     {
         var result = await uplinks.PublishAsync(channel, publication);
+        metrics.Published(result.Status);
         return result.Status switch
         {
             PublishStatus.Accepted => PublishAcknowledgement.Of(result, publication),

@@ -17,7 +17,11 @@ namespace OrleansRealtime.Gateway.SignalR;
 /// that it negotiated with that it needs, so WebSocket clients need no sticky sessions. Other transports of SignalR are SignalR's own.
 /// </summary>
 sealed class HubWebSockets(
-    HubConnectionHandler<RealtimeHub> hub, IOptions<GatewayOptions> options, TimeProvider time, ILogger<HubWebSocket> logger)
+    HubConnectionHandler<RealtimeHub> hub,
+    ClientConnections connections,
+    IOptions<GatewayOptions> options,
+    TimeProvider time,
+    ILogger<HubWebSocket> logger)
     : PeriodicService(HubWebSockets.TickPeriod, time)
 {
     /// <summary>How often SignalR's timers run, as under its own transports.</summary>
@@ -27,6 +31,7 @@ sealed class HubWebSockets(
 
     public async Task ServeAsync(HttpContext http)
     {
+        connections.ThrowIfShuttingDown();
         var permissions = http.GetPermissions();
         await LightenAsync(http);
         var upgraded = await WebSocketHandshake.AcceptAsync(http);

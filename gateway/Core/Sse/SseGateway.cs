@@ -56,11 +56,7 @@ sealed class SseStreams(
         var audience = operations.ParseStream(permissions, http.Request.Query["room"], inbox);
         string? lastEventId = http.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header, ..] ? header : http.Request.Query["lastEventId"];
         var cursors = SseCursor.Parse(lastEventId, audience);
-        if (connections.IsShuttingDown)
-        {
-            throw new RealtimeException(RealtimeErrorCode.Unavailable, CloseReason.ShuttingDown.Text);
-        }
-
+        connections.ThrowIfShuttingDown();
         var connection = new SseConnection(Guid.NewGuid().ToString("n"), http, permissions, options.Value, logger);
         connections.Add(connection);
         _streams[connection] = 0;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Wire;
@@ -21,6 +22,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(AuthenticateResult))]
 [JsonSerializable(typeof(ConnectionsResult))]
 [JsonSerializable(typeof(DisconnectResult))]
+[JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(SendOptions))]
 [JsonSerializable(typeof(CursorArgument))]
 [JsonSerializable(typeof(Payload))]

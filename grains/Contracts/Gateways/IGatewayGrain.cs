@@ -10,9 +10,9 @@ namespace OrleansRealtime.Gateways;
 [Alias("OrleansRealtime.IGatewayGrain")]
 public interface IGatewayGrain : IGrainWithStringKey
 {
-    /// <summary>Renews the lease. Returns false where the lease was not known (new, lapsed, or lost with its silo): then the gateway declares all its channels again.</summary>
+    /// <summary>Renews the lease, and sends an echo through the mailbox.</summary>
     [AlwaysInterleave, Alias("Heartbeat")]
-    Task<bool> Heartbeat();
+    Task<HeartbeatAnswer> Heartbeat();
 
     /// <summary>The channel has the gateway among its interested ones and wants to be told when it is gone.</summary>
     [AlwaysInterleave, Alias("Watch")]
@@ -26,3 +26,12 @@ public interface IGatewayGrain : IGrainWithStringKey
     [AlwaysInterleave, Alias("Retire")]
     Task Retire();
 }
+
+/// <param name="Known">False where the lease was not known (new, lapsed, or lost with its silo): then the gateway declares all its channels again.</param>
+/// <param name="Silos">The silos that are alive. Where one has gone, what its grains had for the gateway may be lost.</param>
+/// <param name="LogAvailable">Whether messages can be kept at the moment.</param>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.HeartbeatAnswer")]
+public sealed record HeartbeatAnswer(
+    [property: Id(0)] bool Known,
+    [property: Id(1)] IReadOnlyList<SiloAddress> Silos,
+    [property: Id(2)] bool LogAvailable);

@@ -39,6 +39,17 @@ public sealed record ChannelMessages(
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.HeadRepeated")]
 public sealed record HeadRepeated(ChannelId Channel, [property: Id(0)] ChannelHead Head) : MailboxEvent(Channel);
 
+/// <summary>
+/// The channel's grain begins anew, on another silo perhaps, and knows only that the gateway was interested: it is to declare its
+/// interest, its position and its presence again.
+/// </summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.DeclarationRequested")]
+public sealed record DeclarationRequested(ChannelId Channel) : MailboxEvent(Channel);
+
+/// <summary>Follows every heartbeat, so that a gateway knows that its mailbox is connected. It is of no channel.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.HeartbeatEchoed")]
+public sealed record HeartbeatEchoed() : MailboxEvent(default(ChannelId));
+
 /// <summary>Members came to a room or left it.</summary>
 /// <param name="Joined">Empty in rooms with more members than the setting allows to be named one by one.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.PresenceChanged")]

@@ -7,9 +7,11 @@ namespace OrleansRealtime.Channels;
 
 /// <summary>What every channel's grain needs of its silo.</summary>
 sealed class ChannelServices(
-    IChannelStore store, IOptions<ChannelOptions> options, Outboxes outboxes, TimeProvider time, ILoggerFactory loggers)
+    IChannelStore store, IInterestStore interests, IOptions<ChannelOptions> options, Outboxes outboxes, TimeProvider time, ILoggerFactory loggers)
 {
     public IChannelStore Store { get; } = store;
+
+    public IInterestStore Interests { get; } = interests;
 
     public ChannelOptions Options { get; } = options.Value;
 
@@ -31,7 +33,10 @@ sealed class ChannelServices(
 abstract class ChannelGrain : Grain, IChannelGrain
 {
     readonly ChannelServices _services;
-    readonly Dictionary<string, Dictionary<string, PresenceCount>> _gateways = [];
+    /// <summary>How often the log is trimmed, and gateways that have fallen silent are looked after.</summary>
+    static readonly TimeSpan Housekeeping = TimeSpan.FromMinutes(1);
+
+    readonly Dictionary<string, InterestedGateway> _gateways = [];
     string[] _interested = [];
     IGrainTimer? _headTimer;
     long _lastAppend;
@@ -40,7 +45,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
     {
         _services = services;
         Channel = new(kind, this.GetPrimaryKeyString());
-        Log = new(Channel, services.Store, services.Options, services.Time, OnAppended, OnSuperseded);
+        Log = new(Channel, services.Store, services.Options, services.Time, OnAppended, OnSuperseded, OnRestarted);
     }
 
     protected ChannelId Channel { get; }
@@ -51,22 +56,39 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     /// <summary>Who is there, by gateway.</summary>
     protected IEnumerable<(string GatewayId, IReadOnlyDictionary<string, PresenceCount> Counts)> PresenceByGateway =>
-        _gateways.Select(g => (g.Key, (IReadOnlyDictionary<string, PresenceCount>)g.Value));
+        _gateways.Select(g => (g.Key, (IReadOnlyDictionary<string, PresenceCount>)g.Value.Presence));
 
     public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
+        var remembered = _services.Interests.ReadAsync(Channel);
         await Log.OpenAsync(cancellationToken);
-        this.RegisterGrainTimer(_ => Log.TrimIfDueAsync(), (object?)null, new GrainTimerCreationOptions(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1)) { Interleave = true });
+        foreach (string gatewayId in await remembered)
+        {
+            // Its events leave at once; who is there through it is for it to say.
+            _gateways.Add(gatewayId, new() { Stored = true });
+            Post(gatewayId, new DeclarationRequested(Channel));
+        }
+
+        UpdateInterested();
+        this.RegisterGrainTimer(
+            _ => LookAfterAsync(), (object?)null, new GrainTimerCreationOptions(TimeSpan.FromSeconds(1), Housekeeping) { Interleave = true });
+    }
+
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        // What has been accepted is kept and on its way before another silo takes over.
+        await Log.WhenAppendedAsync().WaitAsync(cancellationToken);
+        await _services.Outboxes.WhenSentAsync(_interested).WaitAsync(cancellationToken);
     }
 
     public async Task<PublishResult> Publish(Publication publication) => (await Log.PublishAsync([publication]))[0];
 
     public async Task<GatewayBatchResult> Submit(GatewayBatch batch)
     {
-        var watch = Task.CompletedTask;
-        if (batch.Interested is { } interested)
+        var declaring = batch.Interested is { } interested ? SetInterestAsync(batch.GatewayId, interested) : Task.CompletedTask;
+        if (batch.Position is { } position)
         {
-            watch = SetInterest(batch.GatewayId, interested);
+            await Log.CompareAsync(position);
         }
 
         if (batch.Presence.Count > 0 || batch.PresenceIsComplete)
@@ -75,7 +97,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
         }
 
         PublishResult[] published = batch.Publications.Count == 0 ? [] : await Log.PublishAsync(batch.Publications);
-        await watch;
+        await declaring;
         return new(Log.Head, published);
     }
 
@@ -83,15 +105,15 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     public Task<IReadOnlyList<Message>> ReadLatest(long afterRevision) => Log.ReadLatestAsync(afterRevision);
 
-    public Task Forget(string gatewayId)
+    public async Task Forget(string gatewayId)
     {
-        if (_gateways.Remove(gatewayId, out var presence))
+        if (_gateways.Remove(gatewayId, out var gateway))
         {
             UpdateInterested();
-            OnPresence([.. presence.Values.Select(p => (p.Key, p.Connections, 0))]);
+            OnPresence([.. gateway.Presence.Values.Select(p => (p.Key, p.Connections, 0))]);
         }
 
-        return Task.CompletedTask;
+        await _services.Interests.SetAsync(Channel, gatewayId, interested: false);
     }
 
     /// <summary>Told how the presence through one gateway has changed: key, connections before, connections after.</summary>
@@ -108,28 +130,72 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     protected void Post(string gatewayId, MailboxEvent mailboxEvent) => _services.Outboxes.Post(gatewayId, mailboxEvent);
 
-    async Task SetInterest(string gatewayId, bool interested)
+    async Task SetInterestAsync(string gatewayId, bool interested)
     {
-        var gateway = GrainFactory.GetGrain<IGatewayGrain>(gatewayId);
         if (!interested)
         {
             await Forget(gatewayId);
-            await gateway.Unwatch(Channel);
+            await GrainFactory.GetGrain<IGatewayGrain>(gatewayId).Unwatch(Channel);
+            return;
         }
-        else if (_gateways.TryAdd(gatewayId, []))
+
+        if (!_gateways.TryGetValue(gatewayId, out var gateway))
         {
+            _gateways.Add(gatewayId, gateway = new());
             UpdateInterested();
-            await gateway.Watch(Channel);
         }
+
+        gateway.Declared = _services.Time.GetTimestamp();
+        var stored = gateway.Stored ? Task.CompletedTask : StoreInterestAsync(gatewayId, gateway);
+        await WatchAsync(gatewayId);
+        await stored;
+    }
+
+    /// <summary>Where it fails, the next declaration tries again.</summary>
+    async Task StoreInterestAsync(string gatewayId, InterestedGateway gateway)
+    {
+        try
+        {
+            gateway.Stored = true;
+            await _services.Interests.SetAsync(Channel, gatewayId, interested: true);
+        }
+        catch (ChannelUnavailableException exception)
+        {
+            gateway.Stored = false;
+            ChannelGrainLog.NotStored(_services.Logger, Channel, gatewayId, exception);
+        }
+    }
+
+    /// <summary>Asks to be told when the gateway's lease ends. With every declaration, because a lease forgets who asked when its silo dies.</summary>
+    async Task WatchAsync(string gatewayId)
+    {
+        try
+        {
+            await GrainFactory.GetGrain<IGatewayGrain>(gatewayId).Watch(Channel);
+        }
+        catch (Exception exception) when (exception is OrleansException or TimeoutException)
+        {
+            ChannelGrainLog.NotWatched(_services.Logger, Channel, gatewayId, exception);
+        }
+    }
+
+    async Task LookAfterAsync()
+    {
+        // A gateway may have died together with the silo that held its lease: then nobody but this asks after it.
+        var silent = _gateways.Where(g => _services.Time.GetElapsedTime(g.Value.Declared) > Housekeeping).Select(g => g.Key).ToList();
+        await Task.WhenAll(silent.Select(WatchAsync));
+        await Log.TrimIfDueAsync();
     }
 
     void ApplyPresence(GatewayBatch batch)
     {
-        if (!_gateways.TryGetValue(batch.GatewayId, out var presence))
+        if (!_gateways.TryGetValue(batch.GatewayId, out var gateway))
         {
             // A late call of a gateway that has been forgotten; it declares itself again when it sees that its lease is gone.
             return;
         }
+
+        var presence = gateway.Presence;
 
         var changes = new List<(string, int, int)>();
         foreach (var count in batch.Presence)
@@ -195,10 +261,43 @@ abstract class ChannelGrain : Grain, IChannelGrain
         ChannelGrainLog.Superseded(_services.Logger, Channel);
         DeactivateOnIdle();
     }
+
+    void OnRestarted()
+    {
+        ChannelGrainLog.Restarted(_services.Logger, Channel);
+        foreach (var (gatewayId, gateway) in _gateways)
+        {
+            // What the store had of them may be gone as well.
+            _ = StoreInterestAsync(gatewayId, gateway);
+        }
+
+        PostToAll(new HeadRepeated(Channel, Log.Head));
+    }
+
+    /// <summary>A gateway that wants the channel's events, and who is there through it.</summary>
+    sealed class InterestedGateway
+    {
+        public Dictionary<string, PresenceCount> Presence { get; } = [];
+
+        /// <summary>When it last declared its interest; 0 for one that is only remembered.</summary>
+        public long Declared { get; set; }
+
+        /// <summary>Whether the interest store has it.</summary>
+        public bool Stored { get; set; }
+    }
 }
 
 static partial class ChannelGrainLog
 {
     [LoggerMessage(1, LogLevel.Warning, "The log of {Channel} is owned by another activation; this one gives way.")]
     public static partial void Superseded(ILogger logger, ChannelId channel);
+
+    [LoggerMessage(2, LogLevel.Warning, "The store has lost messages of {Channel}; its log goes on in a new epoch.")]
+    public static partial void Restarted(ILogger logger, ChannelId channel);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Channel} could not remember that gateway {GatewayId} is interested; it is tried again.")]
+    public static partial void NotStored(ILogger logger, ChannelId channel, string gatewayId, Exception exception);
+
+    [LoggerMessage(4, LogLevel.Warning, "{Channel} could not ask after gateway {GatewayId}; it is tried again.")]
+    public static partial void NotWatched(ILogger logger, ChannelId channel, string gatewayId, Exception exception);
 }

@@ -9,14 +9,16 @@ namespace OrleansRealtime.Channels;
 /// </para>
 /// </summary>
 /// <param name="appended">Told of every batch the store has accepted, in order, before its publishers are.</param>
-/// <param name="superseded">Told once when the store says that another activation owns the channel.</param>
+/// <param name="superseded">Told when the store shows that another activation owns the channel.</param>
+/// <param name="restarted">Told when the log goes on in a new epoch, because the store has lost messages.</param>
 sealed class ChannelLog(
     ChannelId channel,
     IChannelStore store,
     ChannelOptions options,
     TimeProvider time,
     Action<IReadOnlyList<Message>> appended,
-    Action superseded)
+    Action superseded,
+    Action restarted)
 {
     /// <summary>Publications of one append at most: large enough to amortize a round trip, small enough to bound its latency.</summary>
     const int BatchCount = 1024;
@@ -39,7 +41,17 @@ sealed class ChannelLog(
     long _pendingBytes;
     bool _appending;
     bool _trimming;
+
+    /// <summary>An append may have happened or not, or the store has refused one: the position is read again before the next.</summary>
     bool _uncertain;
+
+    /// <summary>The store has refused an append.</summary>
+    bool _conflicted;
+
+    /// <summary>The newest offset of this epoch that somebody is known to have been told of, where that is beyond the head.</summary>
+    long _told;
+
+    Task _appends = Task.CompletedTask;
 
     public ChannelHead Head => new(_epoch, _head, _revision);
 
@@ -118,13 +130,29 @@ sealed class ChannelLog(
         _pending.Enqueue(group);
         _pendingCount += group.Logged;
         _pendingBytes += bytes;
-        if (!_appending)
+        StartAppending();
+        return group.Done.Task;
+    }
+
+    /// <summary>Completes when nothing is being appended.</summary>
+    public Task WhenAppendedAsync() => _appends;
+
+    /// <summary>
+    /// Somebody has been told of messages up to a position. Where the log ends before it, the store is asked: either another
+    /// activation has written them, or the store has lost them, and the log goes on in a new epoch so that nobody takes later
+    /// messages at those offsets for the lost ones.
+    /// </summary>
+    public Task CompareAsync(Cursor position)
+    {
+        if (position.Epoch != _epoch || position.Offset <= _head)
         {
-            _appending = true;
-            _ = AppendPendingAsync();
+            return Task.CompletedTask;
         }
 
-        return group.Done.Task;
+        _told = Math.Max(_told, position.Offset);
+        _uncertain = true;
+        StartAppending();
+        return _appends;
     }
 
     /// <summary>Reads the log; see <see cref="HistoryQuery"/>.</summary>
@@ -233,17 +261,28 @@ sealed class ChannelLog(
         return [.. messages];
     }
 
+    void StartAppending()
+    {
+        if (!_appending)
+        {
+            _appending = true;
+            _appends = AppendPendingAsync();
+        }
+    }
+
     async Task AppendPendingAsync()
     {
         var groups = new List<Group>();
-        while (_pending.Count > 0)
+        bool failed;
+        do
         {
+            failed = false;
             groups.Clear();
             try
             {
                 if (_uncertain)
                 {
-                    await ReopenAsync();
+                    await SettleAsync();
                 }
 
                 var batch = NextBatch(groups);
@@ -251,8 +290,8 @@ sealed class ChannelLog(
                 {
                     if (await store.AppendAsync(channel, _epoch, batch) == AppendOutcome.Conflict)
                     {
-                        _uncertain = true;
-                        superseded();
+                        _uncertain = _conflicted = true;
+                        await SettleAsync();
                         Fail(groups);
                         continue;
                     }
@@ -269,14 +308,14 @@ sealed class ChannelLog(
             catch (Exception exception) when (exception is ChannelUnavailableException or OperationCanceledException)
             {
                 // The append may have happened or not: the position is read again before anything else is written.
-                _uncertain = true;
+                _uncertain = failed = true;
                 TakeAllIfNone(groups);
                 Fail(groups);
             }
             catch (Exception exception)
             {
                 // A defect, here or in the store: its publishers are told, and the log goes on from what the store has.
-                _uncertain = true;
+                _uncertain = failed = true;
                 TakeAllIfNone(groups);
                 foreach (var group in groups)
                 {
@@ -284,17 +323,38 @@ sealed class ChannelLog(
                 }
             }
         }
+        while (_pending.Count > 0 || (_told > 0 && !failed));
 
         _appending = false;
         await TrimIfDueAsync();
     }
 
-    /// <summary>After an append whose outcome is not known: what it has written after all is passed on now.</summary>
-    async Task ReopenAsync()
+    /// <summary>
+    /// Reads the position again. What an append of unknown outcome has written after all is passed on now. Messages that somebody
+    /// else has written mean that this activation is superseded; messages that are missing, that the log begins a new epoch.
+    /// </summary>
+    async Task SettleAsync()
     {
         var before = Head;
+        bool conflicted = _conflicted;
+        long known = Math.Max(_told, _head);
         await OpenAsync();
-        if (_epoch == before.Epoch && _head > before.Offset && _tail.Covers(before.Offset))
+        if (_epoch == before.Epoch && _head < known)
+        {
+            await store.RenewAsync(channel, _epoch);
+            await OpenAsync();
+        }
+
+        (_conflicted, _told) = (false, 0);
+        if (_epoch != before.Epoch)
+        {
+            restarted();
+        }
+        else if (conflicted || known > before.Offset)
+        {
+            superseded();
+        }
+        else if (_head > before.Offset && _tail.Covers(before.Offset))
         {
             appended(_tail.After(before.Offset, int.MaxValue));
         }

@@ -7,6 +7,9 @@ namespace OrleansRealtime.Channels;
 /// </summary>
 public interface IChannelStore
 {
+    /// <summary>Whether the store answers at the moment, as far as is known without asking it.</summary>
+    bool IsAvailable { get; }
+
     /// <summary>Opens a channel, creating it with a new epoch where it does not exist.</summary>
     Task<StoredChannel> OpenAsync(ChannelId channel, CancellationToken cancellationToken = default);
 

@@ -2,7 +2,8 @@ namespace OrleansRealtime.Channels;
 
 /// <summary>
 /// Remembers which gateways want a channel's events, so that an activation that begins anew on another silo knows them at once. What
-/// it remembers may be stale: a gateway that is gone is found out by its lease.
+/// it remembers may be stale: a gateway that is gone is found out by its lease. Where the store cannot be reached, both members throw
+/// <see cref="ChannelUnavailableException"/>.
 /// </summary>
 public interface IInterestStore
 {

@@ -10,7 +10,12 @@ namespace OrleansRealtime.Gateways;
 /// gateway's next heartbeat is answered with false and the gateway declares all its channels again.
 /// </summary>
 sealed partial class GatewayGrain(
-    IOptions<GatewayLeaseOptions> options, Outboxes outboxes, TimeProvider time, ILogger<GatewayGrain> logger) : Grain, IGatewayGrain
+    IOptions<GatewayLeaseOptions> options,
+    Outboxes outboxes,
+    IChannelStore store,
+    ISiloStatusOracle silos,
+    TimeProvider time,
+    ILogger<GatewayGrain> logger) : Grain, IGatewayGrain
 {
     readonly HashSet<ChannelId> _channels = [];
     bool _alive;
@@ -24,12 +29,13 @@ sealed partial class GatewayGrain(
         return Task.CompletedTask;
     }
 
-    public Task<bool> Heartbeat()
+    public Task<HeartbeatAnswer> Heartbeat()
     {
         bool known = _alive;
         _alive = true;
         _renewed = time.GetTimestamp();
-        return Task.FromResult(known);
+        outboxes.Post(this.GetPrimaryKeyString(), new HeartbeatEchoed());
+        return Task.FromResult(new HeartbeatAnswer(known, [.. silos.GetApproximateSiloStatuses(onlyActive: true).Keys], store.IsAvailable));
     }
 
     public Task Watch(ChannelId channel)

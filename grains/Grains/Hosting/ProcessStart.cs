@@ -32,6 +32,7 @@ public static class ProcessStart
         OptionsValidationException options => string.Join(' ', options.Failures),
         ChannelStoreStartupException store => store.Message,
         RedisStartupException redis => redis.Message,
+        ClusterStartupException cluster => cluster.Message,
         AggregateException many => many.InnerExceptions.Select(Explain).FirstOrDefault(sentence => sentence is not null),
         IOException io when IsAddressInUse(io) => io.Message,
         _ => Explain(exception.InnerException),

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -63,7 +64,10 @@ public static class RealtimeSilo
         {
             var cluster = builder.Configuration.GetSection(ClusterSettings.Section).Get<ClusterSettings>() ?? new();
             silo.UseRedisClustering(_ => { });
-            silo.ConfigureEndpoints(cluster.Address, cluster.SiloPort, cluster.GatewayPort);
+            silo.ConfigureEndpoints(
+                IPAddress.TryParse(cluster.Address, out var address) ? address : IPAddress.Loopback,
+                cluster.SiloPort == 0 ? FreePort.Next() : cluster.SiloPort,
+                cluster.GatewayPort == 0 ? FreePort.Next() : cluster.GatewayPort);
             if (cluster.Kubernetes)
             {
                 silo.UseKubernetesHosting();
@@ -73,6 +77,10 @@ public static class RealtimeSilo
             {
                 membership.ProbeTimeout = cluster.ProbeTimeout;
                 membership.NumMissedProbesLimit = cluster.MissedProbes;
+
+                // So that silos which start after all others were killed do not wait for these for long.
+                membership.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
+                membership.NumMissedTableIAmAliveLimit = 2;
                 membership.DefunctSiloExpiration = TimeSpan.FromHours(1);
                 membership.DefunctSiloCleanupPeriod = TimeSpan.FromMinutes(10);
             });
@@ -81,6 +89,7 @@ public static class RealtimeSilo
             silo.AddRedisGrainStorage(UserGrain.StorageName);
             silo.AddRedisGrainStorage("PubSubStore");
             silo.UseRedisReminderService(_ => { });
+            silo.Services.AddHostedService<MembershipKeeper>();
             silo.Services.AddSingleton<IChannelStore, RedisChannelStore>();
             silo.Services.AddSingleton<IInterestStore, RedisInterestStore>();
             silo.AddRedisMailboxes(builder.Configuration);
@@ -96,6 +105,7 @@ public static class RealtimeSilo
         {
             var cluster = builder.Configuration.GetSection(ClusterSettings.Section).Get<ClusterSettings>() ?? new();
             client.UseRedisClustering(_ => { });
+            client.UseConnectionRetryFilter<WaitForSilos>();
             client.Configure<ClientMessagingOptions>(messaging => messaging.ResponseTimeout = cluster.ResponseTimeout);
             client.Configure<Orleans.Configuration.GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromSeconds(10));
             client.AddRedisMailboxes(builder.Configuration);
@@ -110,6 +120,7 @@ public static class RealtimeSilo
         services.AddSingleton<IValidateOptions<ClusterSettings>, ClusterSettingsValidator>();
         services.AddOptions<RedisOptions>().Bind(configuration.GetSection(RedisOptions.Section)).ValidateOnStart();
         services.AddSingleton<IValidateOptions<RedisOptions>, RedisOptionsValidator>();
+        services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<RedisConnection>();
         services.AddOptions<ClusterOptions>().Configure<IOptions<ClusterSettings>>((orleans, settings) =>
             (orleans.ClusterId, orleans.ServiceId) = (settings.Value.ClusterId, settings.Value.ServiceId));

@@ -8,7 +8,7 @@ using OrleansRealtime.Gateways;
 namespace OrleansRealtime.Mailboxes;
 
 /// <summary>The outboxes of this silo, one for each gateway that its grains have something for.</summary>
-sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> options, ILogger<Outboxes> logger)
+sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> options, TimeProvider time, ILogger<Outboxes> logger)
 {
     readonly ConcurrentDictionary<string, Outbox> _outboxes = new();
 
@@ -24,10 +24,14 @@ sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> o
         }
     }
 
+    /// <summary>Completes when nothing waits for these gateways any more.</summary>
+    public Task WhenSentAsync(IEnumerable<string> gatewayIds) => Task.WhenAll(
+        gatewayIds.Select(id => _outboxes.TryGetValue(id, out var outbox) ? outbox.WhenSentAsync() : Task.CompletedTask));
+
     Outbox Create(string gatewayId)
     {
         var stream = services.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName).GetStream<MailboxBatch>(Mailbox.StreamOf(gatewayId));
-        return new(gatewayId, stream.OnNextAsync, options.Value, logger);
+        return new(gatewayId, stream.OnNextAsync, options.Value, time, logger);
     }
 }
 
@@ -38,9 +42,10 @@ sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> o
 /// <param name="gatewayId">Whose mailbox it is, for the log.</param>
 /// <param name="send">Sends to the mailbox stream.</param>
 /// <param name="options">The bounds.</param>
+/// <param name="time">Times the pause after a failure.</param>
 /// <param name="logger">Where drops and failures are logged.</param>
 sealed partial class Outbox(
-    string gatewayId, Func<MailboxBatch, StreamSequenceToken?, Task> send, GatewayLeaseOptions options, ILogger logger)
+    string gatewayId, Func<MailboxBatch, StreamSequenceToken?, Task> send, GatewayLeaseOptions options, TimeProvider time, ILogger logger)
 {
     /// <summary>Events of one send at most: coalescing pays up to about here, and one send must not hold the next up for long.</summary>
     const int BatchEvents = 256;
@@ -48,13 +53,18 @@ sealed partial class Outbox(
     /// <summary>Bytes of one send at most, as far as messages can be counted.</summary>
     const int BatchBytes = 1 << 20;
 
+    /// <summary>Pause after a failed send: the stream is away, and asking at once would only cost.</summary>
+    static readonly TimeSpan FailurePause = TimeSpan.FromMilliseconds(200);
+
     readonly string _id = Guid.NewGuid().ToString("n");
     readonly Lock _lock = new();
     readonly Queue<MailboxEvent> _waiting = new();
-    long _sent;
+    long _sequence;
     long _bytes;
     bool _sending;
     bool _lost;
+    bool _failing;
+    TaskCompletionSource? _sent;
 
     public void Post(MailboxEvent mailboxEvent)
     {
@@ -79,12 +89,22 @@ sealed partial class Outbox(
         ThreadPool.UnsafeQueueUserWorkItem(static self => _ = self.SendWaitingAsync(), this, preferLocal: true);
     }
 
+    /// <summary>Completes when nothing waits or is being sent, or sending fails.</summary>
+    public Task WhenSentAsync()
+    {
+        lock (_lock)
+        {
+            return _sending ? (_sent ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task : Task.CompletedTask;
+        }
+    }
+
     public void Clear()
     {
         lock (_lock)
         {
             _waiting.Clear();
             _bytes = 0;
+            _lost = false;
         }
     }
 
@@ -95,15 +115,25 @@ sealed partial class Outbox(
             try
             {
                 await send(batch, null);
+                _failing = false;
             }
             catch (Exception exception)
             {
                 // The fan-out is a fast path that may lose: the gateway is told so, and reads the logs.
-                Failed(gatewayId, batch.Events.Count, exception);
+                if (!_failing)
+                {
+                    _failing = true;
+                    Failed(gatewayId, exception);
+                }
+
                 lock (_lock)
                 {
                     _lost = true;
+                    _sent?.TrySetResult();
+                    _sent = null;
                 }
+
+                await Task.Delay(FailurePause, time);
             }
         }
     }
@@ -112,9 +142,12 @@ sealed partial class Outbox(
     {
         lock (_lock)
         {
-            if (_waiting.Count == 0)
+            // That something was lost is said even where nothing follows.
+            if (_waiting.Count == 0 && !_lost)
             {
                 _sending = false;
+                _sent?.TrySetResult();
+                _sent = null;
                 batch = null!;
                 return false;
             }
@@ -128,7 +161,7 @@ sealed partial class Outbox(
             }
 
             _bytes -= bytes;
-            batch = new(events, _lost, _id, ++_sent);
+            batch = new(events, _lost, _id, ++_sequence);
             _lost = false;
             return true;
         }
@@ -159,6 +192,6 @@ sealed partial class Outbox(
     [LoggerMessage(1, LogLevel.Warning, "The mailbox of gateway {GatewayId} is not drained: {Events} events are dropped; it will read the logs.")]
     partial void Dropped(string gatewayId, int events);
 
-    [LoggerMessage(2, LogLevel.Warning, "{Events} events for gateway {GatewayId} could not be sent; it will read the logs.")]
-    partial void Failed(string gatewayId, int events, Exception exception);
+    [LoggerMessage(2, LogLevel.Warning, "Events for gateway {GatewayId} cannot be sent; it will read the logs. Said once until one is sent again.")]
+    partial void Failed(string gatewayId, Exception exception);
 }

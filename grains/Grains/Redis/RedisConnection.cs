@@ -22,7 +22,7 @@ sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
     public RedisOptions Options => options.Value;
 
     /// <summary>Whether commands have a chance at the moment.</summary>
-    public bool IsConnected => _connecting is { IsCompletedSuccessfully: true, Result.IsConnected: true };
+    public bool IsAnswering => !_silent && _connecting is { IsCompletedSuccessfully: true, Result.IsConnected: true };
 
     /// <summary>The shared connection, made at the first call.</summary>
     /// <exception cref="RedisStartupException">No Redis answers. Only the first connection is this strict.</exception>

@@ -49,11 +49,12 @@ static class ChannelScripts
     /// </para>
     /// </summary>
     public static readonly RedisScript Append = new("""
-        local position = redis.call('HMGET', KEYS[1], 'epoch', 'head', 'bytes', 'revision')
+        local call, unpack = redis.call, struct.unpack
+        local position = call('HMGET', KEYS[1], 'epoch', 'head', 'bytes', 'revision')
         if position[1] ~= ARGV[1] then return 0 end
         local function expire(key)
-          local expiry = redis.call('PTTL', KEYS[1])
-          if expiry > 0 then redis.call('PEXPIRE', key, expiry) end
+          local expiry = call('PTTL', KEYS[1])
+          if expiry > 0 then call('PEXPIRE', key, expiry) end
         end
         local durable, revision = tonumber(ARGV[3]), tonumber(ARGV[5])
         if revision > 0 and tonumber(ARGV[4]) <= tonumber(position[4]) then return 0 end
@@ -64,24 +65,24 @@ static class ChannelScripts
           for i = 1, durable do
             head = head + 1
             if head == 1 then
-              redis.call('XADD', KEYS[2], 1, 'b', bytes, 'm', ARGV[6 + i])
-            elseif not redis.call('XADD', KEYS[2], 'NOMKSTREAM', head, 'b', bytes, 'm', ARGV[6 + i]) then
+              call('XADD', KEYS[2], 1, 'b', bytes, 'm', ARGV[6 + i])
+            elseif not call('XADD', KEYS[2], 'NOMKSTREAM', head, 'b', bytes, 'm', ARGV[6 + i]) then
               return 0
             end
-            bytes = bytes + struct.unpack('>I4', sizes, 4 * i - 3)
+            bytes = bytes + unpack('>I4', sizes, 4 * i - 3)
           end
-          redis.call('HSET', KEYS[1], 'head', head, 'bytes', bytes)
+          call('HSET', KEYS[1], 'head', head, 'bytes', bytes)
           if created then
             expire(KEYS[2])
           end
         end
         if revision > 0 then
-          local created = redis.call('EXISTS', KEYS[3]) == 0
+          local created = call('EXISTS', KEYS[3]) == 0
           for i = 7 + durable, #ARGV, 3 do
-            redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 2])
-            redis.call('ZADD', KEYS[4], ARGV[i + 1], ARGV[i])
+            call('HSET', KEYS[3], ARGV[i], ARGV[i + 2])
+            call('ZADD', KEYS[4], ARGV[i + 1], ARGV[i])
           end
-          redis.call('HSET', KEYS[1], 'revision', revision)
+          call('HSET', KEYS[1], 'revision', revision)
           if created then
             expire(KEYS[3])
             expire(KEYS[4])

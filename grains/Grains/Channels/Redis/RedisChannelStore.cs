@@ -18,6 +18,8 @@ sealed class RedisChannelStore(RedisConnection redis, TimeProvider time) : IChan
     readonly RedisKeys _keys = new(redis.Options.KeyPrefix);
     readonly ReplicatedAppends? _replicated = redis.Options.Replicas > 0 ? new(redis) : null;
 
+    public bool IsAvailable => redis.IsAnswering;
+
     public Task<StoredChannel> OpenAsync(ChannelId channel, CancellationToken cancellationToken = default) =>
         OpenAsync(channel, "", cancellationToken);
 
@@ -34,9 +36,10 @@ sealed class RedisChannelStore(RedisConnection redis, TimeProvider time) : IChan
         }
 
         RedisKey[] keys = arguments.HasLatest ? KeysOf(channel) : [_keys.Position(channel), _keys.Log(channel)];
-        var result = await UnavailableUnlessAsync(_replicated is { } replicated
+        var append = _replicated is { } replicated
             ? replicated.RunAsync(keys, arguments.Values)
-            : redis.RunAsync(database => ChannelScripts.Append.EvaluateAsync(database, keys, arguments.Values)));
+            : redis.RunAsync(database => ChannelScripts.Append.EvaluateAsync(database, keys, arguments.Values));
+        var result = await append.OrUnavailable();
 
         // Only now that Redis has answered: what has timed out may still be waiting to be sent.
         arguments.ReturnBuffer();
@@ -90,8 +93,7 @@ sealed class RedisChannelStore(RedisConnection redis, TimeProvider time) : IChan
         long oldestTime = (time.GetUtcNow() - DateTimeOffset.UnixEpoch - retention.Age).Ticks / TimeSpan.TicksPerMillisecond;
         double expiry = Math.Clamp(2 * retention.Age.TotalMilliseconds, MinExpiry.TotalMilliseconds, TimeSpan.FromDays(36_500).TotalMilliseconds);
         RedisValue[] arguments = [epoch, retention.Count, oldestTime, Math.Min(retention.Bytes, MaxNumber), (long)expiry];
-        return (long)await UnavailableUnlessAsync(
-            redis.RunAsync(database => ChannelScripts.Trim.EvaluateAsync(database, KeysOf(channel), arguments)));
+        return (long)await redis.RunAsync(database => ChannelScripts.Trim.EvaluateAsync(database, KeysOf(channel), arguments)).OrUnavailable();
     }
 
     public ValueTask DisposeAsync() => _replicated?.DisposeAsync() ?? ValueTask.CompletedTask;
@@ -106,19 +108,7 @@ sealed class RedisChannelStore(RedisConnection redis, TimeProvider time) : IChan
     async Task<RedisResult[]> EvaluateAsync(RedisScript script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return (RedisResult[])(await UnavailableUnlessAsync(redis.RunAsync(database => script.EvaluateAsync(database, keys, arguments))))!;
-    }
-
-    static async Task<RedisResult> UnavailableUnlessAsync(Task<RedisResult> command)
-    {
-        try
-        {
-            return await command;
-        }
-        catch (Exception exception) when (RedisOutage.Is(exception))
-        {
-            throw new ChannelUnavailableException("Redis, which has the message log, is not available at the moment.", exception);
-        }
+        return (RedisResult[])(await redis.RunAsync(database => script.EvaluateAsync(database, keys, arguments)).OrUnavailable())!;
     }
 
     RedisKey[] KeysOf(ChannelId channel) =>

@@ -1,4 +1,5 @@
 using OrleansRealtime.Redis;
+using StackExchange.Redis;
 
 namespace OrleansRealtime.Channels.Redis;
 
@@ -9,20 +10,23 @@ sealed class RedisInterestStore(RedisConnection redis) : IInterestStore
 
     readonly RedisKeys _keys = new(redis.Options.KeyPrefix);
 
-    public async Task<IReadOnlyList<string>> ReadAsync(ChannelId channel) =>
-        [.. (await redis.Database.SetMembersAsync(_keys.Gateways(channel))).Select(id => id.ToString())];
+    public async Task<IReadOnlyList<string>> ReadAsync(ChannelId channel)
+    {
+        var ids = await redis.RunAsync(database => database.SetMembersAsync(_keys.Gateways(channel))).OrUnavailable();
+        return [.. ids.Select(id => id.ToString())];
+    }
 
     public async Task SetAsync(ChannelId channel, string gatewayId, bool interested)
     {
         var key = _keys.Gateways(channel);
-        if (!interested)
-        {
-            await redis.Database.SetRemoveAsync(key, gatewayId);
-            return;
-        }
+        await redis.RunAsync(database => interested ? AddAsync(database, key, gatewayId) : database.SetRemoveAsync(key, gatewayId)).OrUnavailable();
+    }
 
-        var added = redis.Database.SetAddAsync(key, gatewayId);
-        await redis.Database.KeyExpireAsync(key, Expiry);
-        await added;
+    static async Task<bool> AddAsync(IDatabase database, RedisKey key, string gatewayId)
+    {
+        var added = database.SetAddAsync(key, gatewayId);
+        var expiry = database.KeyExpireAsync(key, Expiry);
+        await Task.WhenAll(added, expiry);
+        return await added;
     }
 }

@@ -27,6 +27,8 @@ internal sealed class SqliteChannelStore(IOptions<SqliteOptions> options, TimePr
 
     SqliteWriter Writer => _writer ?? throw new ChannelUnavailableException("The message log is not open yet.");
 
+    public bool IsAvailable => _writer is not null && !_disposed;
+
     /// <exception cref="ChannelStoreStartupException">The file cannot be used.</exception>
     public void Open()
     {

@@ -1,0 +1,20 @@
+namespace OrleansRealtime.Gateway.Fanout;
+
+/// <summary>What this gateway knows of the cluster it belongs to.</summary>
+sealed class GatewayHealth(ClientConnections connections)
+{
+    volatile bool _clusterAnswers;
+    volatile bool _logAvailable;
+
+    /// <summary>Everything is there, or what is missing. A gateway that lacks something still holds its connections.</summary>
+    public IReadOnlyList<string> Problems =>
+        !_clusterAnswers ? ["The cluster does not answer."]
+        : !_logAvailable ? ["The message log is not available: nothing can be published."]
+        : [];
+
+    public bool IsShuttingDown => connections.IsShuttingDown;
+
+    public void Answered(bool logAvailable) => (_clusterAnswers, _logAvailable) = (true, logAvailable);
+
+    public void DidNotAnswer() => _clusterAnswers = false;
+}

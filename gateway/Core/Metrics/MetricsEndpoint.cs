@@ -1,0 +1,19 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using OpenTelemetry.Metrics;
+
+namespace OrleansRealtime.Gateway.Metrics;
+
+static class MetricsEndpoint
+{
+    public const string Path = "/metrics";
+
+    public static IServiceCollection AddGatewayMetrics(this IServiceCollection services)
+    {
+        services.AddSingleton<GatewayMetrics>();
+        services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(GatewayMetrics.MeterName).AddPrometheusExporter());
+        return services;
+    }
+
+    public static void MapGatewayMetrics(this WebApplication app) => app.MapPrometheusScrapingEndpoint(Path);
+}
