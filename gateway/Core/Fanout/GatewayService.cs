@@ -29,6 +29,7 @@ sealed partial class GatewayService(
     /// <summary>Silence of the mailbox after which it is taken to be disconnected: it echoes every heartbeat.</summary>
     readonly TimeSpan _silence = TimeSpan.FromTicks(Math.Max(options.Value.Heartbeat.Ticks * 3, TimeSpan.FromSeconds(3).Ticks));
 
+    readonly MailboxSequences _sequences = new(time);
     HashSet<SiloAddress> _silos = [];
     int _share;
     bool _cutOff;
@@ -39,7 +40,10 @@ sealed partial class GatewayService(
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        _mailbox = await SubscribeAsync();
+        _heard = Time.GetTimestamp();
+        _mailbox = await cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
+            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id))
+            .SubscribeAsync((batch, _) => OnMailboxAsync(batch));
         var answer = await Lease.Heartbeat();
         _silos = [.. answer.Silos];
         health.Answered(answer.LogAvailable);
@@ -83,8 +87,7 @@ sealed partial class GatewayService(
     {
         try
         {
-            await HeartbeatAsync();
-            if (Time.GetElapsedTime(_heard) > _silence)
+            if (!await HeartbeatAsync() || Time.GetElapsedTime(_heard) > _silence)
             {
                 await ReconnectMailboxAsync();
             }
@@ -100,15 +103,15 @@ sealed partial class GatewayService(
         }
     }
 
-    async Task HeartbeatAsync()
+    /// <summary>Returns whether the lease was known.</summary>
+    async Task<bool> HeartbeatAsync()
     {
         var answer = await Lease.Heartbeat().WaitAsync(AnswerTimeout, Time);
         health.Answered(answer.LogAvailable);
 
-        // The lease lapsed, or was lost with its silo: the grains may have forgotten us. A silo that has gone may have taken along what
-        // its grains had for us, and while we were cut off anybody may have.
+        // A silo that has gone may have taken along what its grains had for us, and while we were cut off anybody may have.
         bool siloGone = !_silos.IsSubsetOf(answer.Silos);
-        if (!answer.Known || siloGone || _cutOff)
+        if (siloGone || _cutOff)
         {
             comparisons.CompareAll();
         }
@@ -120,24 +123,16 @@ sealed partial class GatewayService(
         _silos = [.. answer.Silos];
         _cutOff = false;
         _share = (_share + 1) % options.Value.HeartbeatsPerComparison;
+        return answer.Known;
     }
 
-    /// <summary>The cluster may have dropped the subscription, for example while this process was stopped for a while.</summary>
+    /// <summary>The cluster may have dropped the subscription: with the lease, or because this process did not take what was delivered.</summary>
     async Task ReconnectMailboxAsync()
     {
         MailboxSilent(Time.GetElapsedTime(_heard).TotalSeconds);
-        var former = _mailbox;
-        _mailbox = await SubscribeAsync().WaitAsync(AnswerTimeout, Time);
-        comparisons.CompareAll();
-        await (former?.UnsubscribeAsync() ?? Task.CompletedTask).WaitAsync(AnswerTimeout, Time);
-    }
-
-    Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync()
-    {
         _heard = Time.GetTimestamp();
-        return cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
-            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id))
-            .SubscribeAsync((batch, _) => OnMailboxAsync(batch));
+        _mailbox = await _mailbox!.ResumeAsync((batch, _) => OnMailboxAsync(batch)).WaitAsync(AnswerTimeout, Time);
+        comparisons.CompareAll();
     }
 
     async Task OnMailboxAsync(MailboxBatch batch)
@@ -151,8 +146,9 @@ sealed partial class GatewayService(
             }
         }
 
+        bool lost = _sequences.IsHoleBefore(batch) || batch.Lost;
         await channels.DeliverAsync(batch);
-        if (batch.Lost)
+        if (lost)
         {
             comparisons.CompareAll();
         }
@@ -167,7 +163,7 @@ sealed partial class GatewayService(
     [LoggerMessage(3, LogLevel.Warning, "The cluster could not be reached; connections stay, and it is tried again. Said once until it answers.")]
     partial void NoCluster(Exception exception);
 
-    [LoggerMessage(4, LogLevel.Warning, "Nothing has come through the mailbox for {Seconds:0.0} s; it is connected again.")]
+    [LoggerMessage(4, LogLevel.Warning, "The lease was lost, or nothing has come through the mailbox ({Seconds:0.0} s); the mailbox is connected again and all channels are declared.")]
     partial void MailboxSilent(double seconds);
 
     [LoggerMessage(5, LogLevel.Information, "The gateway shuts down; {Connections} connections are sent away.")]

@@ -12,11 +12,15 @@ public static class Mailbox
 }
 
 /// <summary>What one silo's outbox sends to one gateway at once.</summary>
-/// <param name="Lost">True where the outbox had to drop events before these: the gateway then compares all its heads.</param>
+/// <param name="Lost">True where events before these were dropped on the way: the gateway then compares all its heads.</param>
+/// <param name="Outbox">Which outbox sent it; its id is random, and new with each outbox.</param>
+/// <param name="Sequence">Counts the outbox's sends from 1, so that one that was lost is noticed. 0: not counted.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.MailboxBatch")]
 public sealed record MailboxBatch(
     [property: Id(0)] IReadOnlyList<MailboxEvent> Events,
-    [property: Id(1)] bool Lost);
+    [property: Id(1)] bool Lost,
+    [property: Id(2)] string Outbox = "",
+    [property: Id(3)] long Sequence = 0);
 
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.MailboxEvent")]
 public abstract record MailboxEvent([property: Id(0)] ChannelId Channel);

@@ -12,6 +12,7 @@ namespace OrleansRealtime.Gateways;
 sealed partial class GatewayGrain(
     IOptions<GatewayLeaseOptions> options,
     Outboxes outboxes,
+    MailboxSubscriptions subscriptions,
     IChannelStore store,
     ISiloStatusOracle silos,
     TimeProvider time,
@@ -82,6 +83,12 @@ sealed partial class GatewayGrain(
         _alive = false;
         foreach (var some in _channels.Chunk(64).ToList())
         {
+            if (_alive)
+            {
+                // It has come back meanwhile, and declares its channels again.
+                return;
+            }
+
             await Task.WhenAll(some.Select(async channel =>
             {
                 try
@@ -97,6 +104,15 @@ sealed partial class GatewayGrain(
         }
 
         outboxes.Remove(gatewayId);
+        try
+        {
+            await subscriptions.RemoveAsync(gatewayId);
+        }
+        catch (Exception exception)
+        {
+            // It stays behind, and costs a record.
+            MailboxNotRemoved(gatewayId, exception);
+        }
     }
 
     [LoggerMessage(1, LogLevel.Warning, "The lease of gateway {GatewayId} has lapsed; {Channels} channels forget it.")]
@@ -104,4 +120,7 @@ sealed partial class GatewayGrain(
 
     [LoggerMessage(2, LogLevel.Warning, "{Channel} could not be told that gateway {GatewayId} is gone; it is told again.")]
     partial void NotForgotten(ChannelId channel, string gatewayId, Exception exception);
+
+    [LoggerMessage(3, LogLevel.Warning, "The mailbox of gateway {GatewayId} could not be removed.")]
+    partial void MailboxNotRemoved(string gatewayId, Exception exception);
 }

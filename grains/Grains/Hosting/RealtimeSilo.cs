@@ -165,6 +165,7 @@ public static class RealtimeSilo
         silo.Services.AddSingleton<IValidateOptions<GatewayLeaseOptions>, GatewayLeaseOptionsValidator>();
         silo.Services.TryAddSingleton(TimeProvider.System);
         silo.Services.AddSingleton<Outboxes>();
+        silo.Services.AddSingleton<MailboxSubscriptions>();
         silo.Services.AddSingleton<ChannelServices>();
         return silo;
     }

@@ -56,13 +56,15 @@ sealed partial class Outbox(
     /// <summary>Pause after a failed send: the stream is away, and asking at once would only cost.</summary>
     static readonly TimeSpan FailurePause = TimeSpan.FromMilliseconds(200);
 
+    readonly string _id = Guid.NewGuid().ToString("n");
     readonly Lock _lock = new();
     readonly Queue<MailboxEvent> _waiting = new();
+    long _sequence;
     long _bytes;
     bool _sending;
     bool _lost;
     bool _failing;
-    TaskCompletionSource? _sent;
+    TaskCompletionSource? _idle;
 
     public void Post(MailboxEvent mailboxEvent)
     {
@@ -92,7 +94,7 @@ sealed partial class Outbox(
     {
         lock (_lock)
         {
-            return _sending ? (_sent ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task : Task.CompletedTask;
+            return _sending ? (_idle ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task : Task.CompletedTask;
         }
     }
 
@@ -127,8 +129,8 @@ sealed partial class Outbox(
                 lock (_lock)
                 {
                     _lost = true;
-                    _sent?.TrySetResult();
-                    _sent = null;
+                    _idle?.TrySetResult();
+                    _idle = null;
                 }
 
                 await Task.Delay(FailurePause, time);
@@ -144,8 +146,8 @@ sealed partial class Outbox(
             if (_waiting.Count == 0 && !_lost)
             {
                 _sending = false;
-                _sent?.TrySetResult();
-                _sent = null;
+                _idle?.TrySetResult();
+                _idle = null;
                 batch = null!;
                 return false;
             }
@@ -159,7 +161,7 @@ sealed partial class Outbox(
             }
 
             _bytes -= bytes;
-            batch = new(events, _lost);
+            batch = new(events, _lost, _id, ++_sequence);
             _lost = false;
             return true;
         }

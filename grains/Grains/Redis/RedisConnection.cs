@@ -6,18 +6,18 @@ namespace OrleansRealtime.Redis;
 /// <summary>
 /// The process's connection to Redis, shared by everything that sends ordinary commands. While Redis is away commands fail at once,
 /// and the connection comes back by itself. Where Redis is only silent, those that it owes an answer fail after
-/// <see cref="RedisOptions.CommandTimeout"/> (looked after once a second), and then all but one at a time at once: see <see cref="RunAsync{T}(Func{IDatabase, Task{T}})"/>.
+/// <see cref="RedisOptions.CommandTimeout"/> (looked after once a second), and others at once from then on.
 /// </summary>
 sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
 {
     readonly Lock _lock = new();
     Task<ConnectionMultiplexer>? _connecting;
 
-    /// <summary>The last command that has completed got no answer.</summary>
+    /// <summary>The last command that has completed got no answer. Then <see cref="_probing"/> is so, too.</summary>
     volatile bool _silent;
 
-    /// <summary>1 while a command finds out whether Redis is still silent.</summary>
-    int _probing;
+    /// <summary>A PING is on its way to find out whether Redis is still silent.</summary>
+    bool _probing;
 
     public RedisOptions Options => options.Value;
 
@@ -40,16 +40,15 @@ sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
         : throw new InvalidOperationException("There is no connection to Redis yet.");
 
     /// <summary>
-    /// Runs a command. While Redis is silent, one command at a time is sent to find out, and all others fail at once instead of waiting
-    /// for an answer, each of them in vain.
+    /// Runs a command. Where one has had no answer in time, the connection itself asks Redis until it answers, and all commands fail at
+    /// once meanwhile, instead of waiting each in vain.
     /// </summary>
     public Task<T> RunAsync<T>(Func<IDatabase, Task<T>> command) => RunAsync(Database, command);
 
     /// <summary>The same on another connection to the same Redis.</summary>
     public async Task<T> RunAsync<T>(IDatabase database, Func<IDatabase, Task<T>> command)
     {
-        bool probe = _silent;
-        if (probe && Interlocked.Exchange(ref _probing, 1) == 1)
+        if (_silent)
         {
             throw new RedisConnectionException(
                 ConnectionFailureType.None, CommandFlags.None, "Redis is connected but does not answer.", null, CommandStatus.WaitingToBeSent);
@@ -57,26 +56,12 @@ sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
 
         try
         {
-            var result = await command(database);
-            _silent = false;
-            return result;
+            return await command(database);
         }
-        catch (RedisServerException)
+        catch (RedisTimeoutException)
         {
-            _silent = false;
+            Silent(database);
             throw;
-        }
-        catch (TimeoutException)
-        {
-            _silent = true;
-            throw;
-        }
-        finally
-        {
-            if (probe)
-            {
-                Volatile.Write(ref _probing, 0);
-            }
         }
     }
 
@@ -97,6 +82,53 @@ sealed class RedisConnection(IOptions<RedisOptions> options) : IAsyncDisposable
         {
             await (await _connecting).DisposeAsync();
         }
+    }
+
+    void Silent(IDatabase database)
+    {
+        lock (_lock)
+        {
+            _silent = true;
+            if (_probing)
+            {
+                return;
+            }
+
+            _probing = true;
+        }
+
+        // Off the grain whose command it was.
+        _ = Task.Run(() => ProbeAsync(database));
+    }
+
+    async Task ProbeAsync(IDatabase database)
+    {
+        while (!await AnswersAsync(database))
+        {
+        }
+
+        lock (_lock)
+        {
+            (_silent, _probing) = (false, false);
+        }
+    }
+
+    /// <summary>Takes as long as a command may where there is no answer. Any error but silence comes to a command at once, too.</summary>
+    static async Task<bool> AnswersAsync(IDatabase database)
+    {
+        try
+        {
+            await database.PingAsync();
+        }
+        catch (RedisTimeoutException)
+        {
+            return false;
+        }
+        catch (Exception exception) when (exception is RedisException or ObjectDisposedException or OperationCanceledException)
+        {
+        }
+
+        return true;
     }
 
     async Task<ConnectionMultiplexer> ConnectFirstAsync()

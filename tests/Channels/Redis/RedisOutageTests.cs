@@ -54,7 +54,7 @@ public sealed class RedisOutageTests
     }
 
     [Fact]
-    public async Task Of_a_silent_Redis_one_command_at_a_time_waits_for_an_answer()
+    public async Task A_silent_Redis_is_waited_for_once_and_found_again_without_being_used()
     {
         await using var server = await RedisServer.StartAsync();
         await using var silo = await ConnectAsync(server);
@@ -63,22 +63,38 @@ public sealed class RedisOutageTests
 
         server.Pause();
         await AssertUnavailableAsync(() => silo.Store.AppendAsync(_channel, epoch, [Message(2)], Cancellation), TimeSpan.FromSeconds(4));
-        var probe = silo.Store.OpenAsync(_channel, Cancellation);
         for (int i = 0; i < 100; i++)
         {
             var refused = silo.Store.OpenAsync(_channel, Cancellation);
-            Assert.True(refused.IsCompleted, "A command waits although another one does.");
+            Assert.True(refused.IsCompleted, "A command waits although one has waited in vain.");
             await Assert.ThrowsAsync<ChannelUnavailableException>(() => refused);
         }
 
-        await Assert.ThrowsAsync<ChannelUnavailableException>(() => probe);
+        Assert.False(silo.Connection.IsAnswering);
         server.Resume();
-        await AvailableAsync(silo);
+        await Eventually.True("Redis answers again", () => silo.Connection.IsAnswering);
 
         // The append whose answer did not come in time was executed when Redis went on.
         Assert.Equal(new(epoch, 2, 1, 0), await silo.Store.OpenAsync(_channel, Cancellation));
         await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => silo.Store.OpenAsync(_channel, Cancellation)));
         await AppendAsync(silo, epoch, 3);
+    }
+
+    [Fact]
+    public async Task A_Redis_that_dies_while_it_is_silent_is_found_again()
+    {
+        await using var server = await RedisServer.StartAsync(appendOnly: true);
+        await using var silo = await ConnectAsync(server);
+        string epoch = (await silo.Store.OpenAsync(_channel, Cancellation)).Epoch;
+        await AppendAsync(silo, epoch, 1);
+
+        server.Pause();
+        await AssertUnavailableAsync(() => silo.Store.AppendAsync(_channel, epoch, [Message(2)], Cancellation), TimeSpan.FromSeconds(4));
+        server.Kill();
+        await server.RestartAsync();
+        await Eventually.True("Redis answers again", () => silo.Connection.IsAnswering);
+
+        Assert.Equal(epoch, (await silo.Store.OpenAsync(_channel, Cancellation)).Epoch);
     }
 
     [Fact]

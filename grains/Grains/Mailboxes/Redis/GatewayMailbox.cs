@@ -1,0 +1,237 @@
+using Orleans.Streams;
+
+namespace OrleansRealtime.Mailboxes.Redis;
+
+/// <summary>
+/// What waits for one gateway in the silo that reads its queue. Bounded: the oldest batches go first, and the next one that the gateway
+/// gets says so. Nothing here ever waits for the gateway.
+/// </summary>
+sealed class GatewayMailbox(StreamId streamId, MailboxOptions options)
+{
+    /// <summary>Batches that a pulling agent delivers in one call, and that are done with together.</summary>
+    public const int DeliveredTogether = 32;
+
+    readonly Lock _lock = new();
+    readonly List<(QueuedBatch Batch, QueueEntry Entry)> _waiting = [];
+    readonly List<Reader> _readers = [];
+    Action? _changed;
+    long _next = 1;
+    long _bytes;
+
+    /// <summary>Something was dropped that no reader has been told of.</summary>
+    bool _lost;
+    bool _rung;
+    bool _read;
+    bool _closed;
+
+    public StreamId StreamId => streamId;
+
+    /// <summary>Whether its agent had readers for it and has none any more: the gateway's subscription is gone.</summary>
+    public bool IsAbandoned
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _read && _readers.Count == 0;
+            }
+        }
+    }
+
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _waiting.Count;
+            }
+        }
+    }
+
+    public void Post(in QueueEntry entry)
+    {
+        Action? changed;
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                entry.Queue.Done(entry.Id);
+                return;
+            }
+
+            while (_waiting.Count > 0 && (_waiting.Count >= options.GatewayBatches || _bytes + entry.Events.Length > options.GatewayBytes))
+            {
+                DropOldest();
+            }
+
+            _waiting.Add((new(streamId, entry.Events, _next++), entry));
+            _bytes += entry.Events.Length;
+            _rung = false;
+            changed = _changed;
+        }
+
+        changed?.Invoke();
+    }
+
+    /// <summary>A lane is to be told of what comes, and of readers that go.</summary>
+    public void Attach(Action changed)
+    {
+        lock (_lock)
+        {
+            _changed = changed;
+        }
+
+        changed();
+    }
+
+    /// <summary>The newest batch, once, so that the agent wakes its readers. They read everything from here.</summary>
+    public bool TryRing(out QueuedBatch newest)
+    {
+        lock (_lock)
+        {
+            newest = _waiting.Count > 0 ? _waiting[^1].Batch : null!;
+            if (_rung || newest is null)
+            {
+                return false;
+            }
+
+            return _rung = true;
+        }
+    }
+
+    /// <summary>A reader that begins with the oldest batch that waits.</summary>
+    public IQueueCacheCursor Read()
+    {
+        lock (_lock)
+        {
+            _read = true;
+            var reader = new Reader(this, First - (_lost ? 1 : 0));
+            _readers.Add(reader);
+            return reader;
+        }
+    }
+
+    /// <summary>There is nobody to deliver to: what waits is dropped, and so is what is still to come.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+            _changed = null;
+            Remove(_waiting.Count);
+        }
+    }
+
+    long First => _next - _waiting.Count;
+
+    void DropOldest()
+    {
+        _lost |= _readers.Count == 0 || _readers.Exists(reader => reader.Next <= First);
+        Remove(1);
+    }
+
+    void Remove(int count)
+    {
+        foreach (var (batch, entry) in _waiting.Take(count))
+        {
+            _bytes -= batch.Size;
+            entry.Queue.Done(entry.Id);
+        }
+
+        _waiting.RemoveRange(0, count);
+    }
+
+    void RemoveDelivered()
+    {
+        long delivered = _readers.Min(static reader => reader.Delivered);
+        if (delivered >= First)
+        {
+            Remove((int)(delivered - First + 1));
+        }
+    }
+
+    /// <summary>
+    /// What an agent delivers from. It takes batches until it has <see cref="DeliveredTogether"/> or there are no more, delivers them, and comes
+    /// for the next ones only then: that is how it is known what was delivered.
+    /// </summary>
+    sealed class Reader(GatewayMailbox mailbox, long next) : IQueueCacheCursor
+    {
+        QueuedBatch? _current;
+        int _taken;
+        bool _taking;
+        bool _failed;
+
+        /// <summary>The number of the batch that is taken next. Below the oldest one where something was lost.</summary>
+        public long Next { get; private set; } = next;
+
+        /// <summary>The number of the newest batch that was delivered.</summary>
+        public long Delivered { get; private set; }
+
+        public IBatchContainer? GetCurrent(out Exception? exception)
+        {
+            exception = null;
+            return _current;
+        }
+
+        public bool MoveNext()
+        {
+            lock (mailbox._lock)
+            {
+                if (!_taking)
+                {
+                    _taking = true;
+                    _taken = 0;
+                    Delivered = Next - 1;
+                    mailbox.RemoveDelivered();
+                }
+
+                long first = mailbox.First;
+                if (mailbox._waiting.Count == 0 || Next >= mailbox._next)
+                {
+                    _current = null;
+                    _taking = false;
+                    return false;
+                }
+
+                bool lost = _failed || Next < first;
+                Next = Math.Max(Next, first);
+                _current = mailbox._waiting[(int)(Next++ - first)].Batch;
+                if (lost)
+                {
+                    _current = _current.AfterLoss();
+                    _failed = mailbox._lost = false;
+                }
+
+                _taking = ++_taken < DeliveredTogether;
+                return true;
+            }
+        }
+
+        /// <summary>Nothing to do: it reads what is there.</summary>
+        public void Refresh(StreamSequenceToken token)
+        {
+        }
+
+        /// <summary>The batches taken last were not delivered, and will not be. The next one says so.</summary>
+        public void RecordDeliveryFailure()
+        {
+            lock (mailbox._lock)
+            {
+                _failed = true;
+            }
+        }
+
+        public void Dispose()
+        {
+            Action? changed;
+            lock (mailbox._lock)
+            {
+                mailbox._readers.Remove(this);
+                changed = mailbox._changed;
+            }
+
+            changed?.Invoke();
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Streams;
+
+namespace OrleansRealtime.Mailboxes.Redis;
+
+/// <summary>What Orleans asks for: the way into the queues, and for each pulling agent its lane.</summary>
+sealed class RedisMailboxAdapter(string name, StreamProviderDirection direction, IServiceProvider services)
+    : IQueueAdapterFactory, IQueueAdapter, IQueueAdapterCache
+{
+    public string Name => name;
+
+    /// <summary>
+    /// False: a subscriber cannot ask for what it has had. The log is there for that, and tokens would not survive a Redis that
+    /// comes back empty.
+    /// </summary>
+    public bool IsRewindable => false;
+
+    public StreamProviderDirection Direction => direction;
+
+    public static IQueueAdapterFactory CreateForSilo(IServiceProvider services, string name) =>
+        new RedisMailboxAdapter(name, StreamProviderDirection.ReadWrite, services);
+
+    public static IQueueAdapterFactory CreateForClient(IServiceProvider services, string name) =>
+        new RedisMailboxAdapter(name, StreamProviderDirection.ReadOnly, services);
+
+    public Task<IQueueAdapter> CreateAdapter() => Task.FromResult<IQueueAdapter>(this);
+
+    public IQueueAdapterCache GetQueueAdapterCache() => this;
+
+    public IStreamQueueMapper GetStreamQueueMapper() => services.GetRequiredService<MailboxLanes>();
+
+    public Task<IStreamFailureHandler> GetDeliveryFailureHandler(QueueId queueId) =>
+        Task.FromResult<IStreamFailureHandler>(new NoOpStreamDeliveryFailureHandler());
+
+    public Task QueueMessageBatchAsync<T>(
+        StreamId streamId, IEnumerable<T> events, StreamSequenceToken? token, Dictionary<string, object>? requestContext) =>
+        services.GetRequiredService<MailboxProducers>().SendAsync(streamId, [.. events.Cast<object>()]);
+
+    public IQueueAdapterReceiver CreateReceiver(QueueId queueId)
+    {
+        var lane = services.GetRequiredService<MailboxLanes>().Get(queueId);
+
+        // The caller is the agent. Its id is what it registers with pub-sub as the streams' producer.
+        lane.Agent = services.GetRequiredService<IGrainContextAccessor>().GrainContext.GrainId;
+        return lane;
+    }
+
+    public IQueueCache CreateQueueCache(QueueId queueId) => services.GetRequiredService<MailboxLanes>().Get(queueId);
+}
