@@ -14,7 +14,9 @@ sealed class RealtimeCluster : IAsyncDisposable
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(5);
 
     readonly List<AppProcess> _silos = [];
-    readonly List<AppProcess> _gateways = [];
+
+    // Replaced, never changed: clients look at them at any time.
+    volatile AppProcess[] _gateways = [];
     readonly Dictionary<string, string> _settings;
 
     RealtimeCluster(RedisServer redis, IEnumerable<(string Setting, string Value)> settings)
@@ -59,7 +61,7 @@ sealed class RealtimeCluster : IAsyncDisposable
 
             for (int i = 0; i < gateways; i++)
             {
-                cluster._gateways.Add(cluster.NewNode("gateway/Gateway"));
+                cluster._gateways = [.. cluster._gateways, cluster.NewNode("gateway/Gateway")];
             }
 
             foreach (var node in cluster.Nodes)
@@ -84,15 +86,15 @@ sealed class RealtimeCluster : IAsyncDisposable
     public async Task<AppProcess> AddGatewayAsync()
     {
         var gateway = NewNode("gateway/Gateway");
-        _gateways.Add(gateway);
         await gateway.StartAsync();
+        _gateways = [.. _gateways, gateway];
         return gateway;
     }
 
     /// <summary>Sends a gateway away in an orderly manner, and forgets it.</summary>
     public async Task RemoveGatewayAsync(AppProcess gateway)
     {
-        _gateways.Remove(gateway);
+        _gateways = [.. _gateways.Where(g => g != gateway)];
         await gateway.TerminateAsync();
         await gateway.DisposeAsync();
     }
