@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Hosting;
@@ -141,6 +142,7 @@ public sealed class SettingsTests
     {
         var builder = WebApplication.CreateSlimBuilder();
         Configure(builder.Configuration, overlay.Environment(overlay.Workload("realtime-gateway").Container, Outside));
+        builder.Logging.ClearProviders();
         builder.AddClusterClient();
         builder.AddRealtimeGateway();
         var app = builder.Build();
