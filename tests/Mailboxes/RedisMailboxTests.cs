@@ -165,7 +165,7 @@ public sealed class RedisMailboxTests
             outboxes.Post(gateway.Id, TestGateway.Event(posted + 1));
         }
 
-        await cluster.Cluster.KillSiloAsync(cluster.Cluster.Silos[reader]);
+        await cluster.Cluster.KillSiloAsync(cluster.Cluster.Silos[reader], TestContext.Current.CancellationToken);
         for (; posted < 400; posted++)
         {
             outboxes.Post(gateway.Id, TestGateway.Event(posted + 1));
