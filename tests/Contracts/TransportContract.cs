@@ -1,21 +1,9 @@
-using OrleansRealtime.Tests.Hosts;
-
 namespace OrleansRealtime.Tests.Contracts;
 
-/// <summary>One embedded server for all of a suite's tests; each test has rooms and users of its own.</summary>
-public sealed class SharedHost : IAsyncLifetime
-{
-    internal EmbeddedHost Host { get; private set; } = null!;
-
-    public async ValueTask InitializeAsync() => Host = await EmbeddedHost.StartAsync(("Realtime:Gateway:QueueBytes", "65536"));
-
-    public ValueTask DisposeAsync() => Host.DisposeAsync();
-}
-
 /// <summary>What every transport promises, shown with a real client of it.</summary>
-public abstract class TransportContract(SharedHost shared) : IClassFixture<SharedHost>
+public abstract class TransportContract(IContractHost host)
 {
-    readonly EmbeddedHost _host = shared.Host;
+    readonly IContractHost _host = host;
     readonly string _room = "room-" + Guid.NewGuid().ToString("n");
 
     internal abstract ITransport Transport { get; }
@@ -99,7 +87,7 @@ public abstract class TransportContract(SharedHost shared) : IClassFixture<Share
 
         // The same channel's epoch, of a log that is not there any more.
         string forged = string.Join(',', cursor!.Split(',').Select(c => c[..6] + "0123456789" + c[16..]));
-        await using var back = await Transport.JoinAsync(_host.Address, await _host.TokenAsync("ann"), _room, forged);
+        await using var back = await Transport.JoinAsync(_host.NextAddress(), await _host.TokenAsync("ann"), _room, forged);
         await Eventually.True("the client is told that it has not recovered", () => !back.Recovered);
         Assert.Equal("one", (await back.NextAsync()).Text);
     }
@@ -120,7 +108,7 @@ public abstract class TransportContract(SharedHost shared) : IClassFixture<Share
     [Fact]
     public async Task A_slow_client_is_closed_with_the_reason_and_nobody_waits_for_it()
     {
-        await using var slow = await Transport.JoinStalledAsync(_host.Address, await _host.TokenAsync("slow"), _room);
+        await using var slow = await Transport.JoinStalledAsync(_host.NextAddress(), await _host.TokenAsync("slow"), _room);
         await using var fast = await JoinAsync("fast");
         string large = new('x', 30_000);
 
@@ -167,7 +155,7 @@ public abstract class TransportContract(SharedHost shared) : IClassFixture<Share
     [Fact]
     public async Task A_connection_is_closed_when_its_token_expires()
     {
-        await using var client = await Transport.JoinAsync(_host.Address, await _host.TokenAsync("brief", "&expiresIn=3"), _room);
+        await using var client = await Transport.JoinAsync(_host.NextAddress(), await _host.TokenAsync("brief", "&expiresIn=3"), _room);
         Assert.Equal("token_expired", await client.ClosedAsync());
     }
 
@@ -182,7 +170,7 @@ public abstract class TransportContract(SharedHost shared) : IClassFixture<Share
             Assert.Equal("while you were away", (await first.NextAsync("direct")).Text);
             await SendDirectAsync(rest, user, "now");
             Assert.Equal("now", (await first.NextAsync("direct")).Text);
-            await Eventually.True("the delivery is known", async () => (await DeliveredAsync(user)) == 2);
+            await Eventually.True("the delivery is known", async () => await _host.DeliveredAsync(user) == 2);
         }
 
         await SendDirectAsync(rest, user, "later");
@@ -209,13 +197,7 @@ public abstract class TransportContract(SharedHost shared) : IClassFixture<Share
     }
 
     async Task<ITransportClient> JoinAsync(string user, string? cursor = null) =>
-        await Transport.JoinAsync(_host.Address, await _host.TokenAsync(user), _room, cursor);
-
-    async Task<long> DeliveredAsync(string user)
-    {
-        var grains = (IGrainFactory)_host.Services.GetService(typeof(IGrainFactory))!;
-        return (await grains.GetGrain<OrleansRealtime.Users.IUserGrain>(user).DeliveredUpTo()).Offset;
-    }
+        await Transport.JoinAsync(_host.NextAddress(), await _host.TokenAsync(user), _room, cursor);
 
     static async Task SendDirectAsync(HttpClient rest, string user, string text)
     {

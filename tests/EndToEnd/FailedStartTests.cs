@@ -40,13 +40,13 @@ public sealed class FailedStartTests
     [Fact]
     public async Task Production_without_a_key_names_the_setting()
     {
-        await using var server = new ServerProcess();
-        await SaysAsync(server, "Realtime:Auth:Key", "Production");
+        await using var server = new ServerProcess(environment: "Production");
+        await SaysAsync(server, "Realtime:Auth:Key");
     }
 
-    static async Task SaysAsync(ServerProcess server, string name, string environment = "Development")
+    static async Task SaysAsync(ServerProcess server, string name)
     {
-        Assert.NotEqual(0, await server.FailAsync(environment));
+        Assert.NotEqual(0, await server.FailAsync());
         string errors = server.Errors.Trim();
         Assert.Contains(name, errors, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", errors, StringComparison.Ordinal);

@@ -1,5 +1,3 @@
-using System.Net.Http.Headers;
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -10,6 +8,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Hosting;
+using OrleansRealtime.Tests.Processes;
 
 namespace OrleansRealtime.Tests.Hosts;
 
@@ -17,13 +16,13 @@ namespace OrleansRealtime.Tests.Hosts;
 sealed class EmbeddedHost : IAsyncDisposable
 {
     readonly WebApplication _app;
-    readonly HttpClient _http = new();
+    readonly RestApi _rest;
 
     EmbeddedHost(WebApplication app)
     {
         _app = app;
         Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
-        _http.BaseAddress = Address;
+        _rest = new(Address);
     }
 
     public Uri Address { get; }
@@ -50,23 +49,14 @@ sealed class EmbeddedHost : IAsyncDisposable
     }
 
     /// <summary>A development token of the user; the query may ask for roles, rooms or a lifetime.</summary>
-    public async Task<string> TokenAsync(string user, string query = "")
-    {
-        string json = await _http.GetStringAsync(
-            new Uri($"/dev/token?user={Uri.EscapeDataString(user)}{query}", UriKind.Relative), TestContext.Current.CancellationToken);
-        return JsonDocument.Parse(json).RootElement.GetProperty("token").GetString()!;
-    }
+    public Task<string> TokenAsync(string user, string query = "") => _rest.TokenAsync(user, query);
 
     /// <summary>A client of the REST API that speaks for the user.</summary>
-    public async Task<HttpClient> RestAsync(string user, string query = "") => new()
-    {
-        BaseAddress = Address,
-        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync(user, query)) },
-    };
+    public Task<HttpClient> RestAsync(string user, string query = "") => _rest.ClientAsync(user, query);
 
     public async ValueTask DisposeAsync()
     {
-        _http.Dispose();
+        _rest.Dispose();
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();
     }

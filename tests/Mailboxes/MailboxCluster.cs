@@ -1,11 +1,14 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Orleans.Persistence;
 using Orleans.TestingHost;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Mailboxes;
 using OrleansRealtime.Mailboxes.Redis;
 using OrleansRealtime.Redis;
 using OrleansRealtime.Tests.Redis;
+using StackExchange.Redis;
 
 namespace OrleansRealtime.Tests.Mailboxes;
 
@@ -34,7 +37,15 @@ sealed class MailboxCluster : IAsyncDisposable
             silo.Services.AddOptions<GatewayLeaseOptions>();
             silo.Services.AddSingleton<Outboxes>();
             silo.Services.AddSingleton<MailboxSubscriptions>();
-            silo.AddMemoryGrainStorage("PubSubStore");
+            silo.Services.TryAddSingleton(TimeProvider.System);
+            silo.Services.AddOptions<RedisStorageOptions>("PubSubStore").Configure<RedisConnection>((storage, connection) =>
+            {
+                storage.ConfigurationOptions = ConfigurationOptions.Parse(redis.ConnectionString);
+                storage.CreateMultiplexer = async _ => (await connection.GetAsync(), true);
+                storage.GetStorageKey = (_, grain) => $"realtime:orleans:{{{grain}}}:pubsub";
+                storage.DeleteStateOnClear = true;
+            });
+            silo.AddRedisGrainStorage("PubSubStore");
             silo.AddRedisMailboxes(configuration);
             silo.AddStartupTask(static (services, _) => services.GetRequiredService<RedisConnection>().GetAsync(), ServiceLifecycleStage.First);
         });
@@ -44,12 +55,39 @@ sealed class MailboxCluster : IAsyncDisposable
         return new(redis, cluster);
     }
 
+    /// <summary>Records that pub-sub keeps of mailboxes.</summary>
+    public int PubSubRecords => Server.Keys(pattern: "realtime:orleans:*:pubsub").Count();
+
+    IDatabase Database => Silo<RedisConnection>().Database;
+
+    IServer Server => Database.Multiplexer.GetServers().Single();
+
+    /// <summary>Entries in all queues.</summary>
+    public async Task<long> QueuedAsync()
+    {
+        long length = 0;
+        for (int queue = 0; queue < 8; queue++)
+        {
+            length += await Database.StreamLengthAsync($"realtime:{{mailbox:{queue}}}:queue");
+        }
+
+        return length;
+    }
+
+    /// <summary>The number of the silo that reads the queue.</summary>
+    public int? ReaderOf(int queue)
+    {
+        var readers = Enumerable.Range(0, Cluster.Silos.Count).Where(silo => Silo<MailboxLanes>(silo).Queues.Contains(queue)).ToList();
+        return readers.Count == 1 ? readers[0] : null;
+    }
+
     /// <summary>A part of the silo with this number.</summary>
     public T Silo<T>(int number = 0)
         where T : notnull => Cluster.GetSiloServiceProvider(Cluster.Silos[number].SiloAddress).GetRequiredService<T>();
 
     /// <summary>Gateways whose mailboxes are in the same queue.</summary>
-    public async Task<List<TestGateway>> GatewaysOfOneQueueAsync(int count)
+    /// <param name="clients">Whose they are, one after the other. A client takes one delivery at a time, for all its streams.</param>
+    public async Task<List<TestGateway>> GatewaysOfOneQueueAsync(int count, params IClusterClient[] clients)
     {
         var producers = Silo<MailboxProducers>();
         string queue = producers.QueueOf(Mailbox.StreamOf("gateway-0"));
@@ -58,7 +96,7 @@ sealed class MailboxCluster : IAsyncDisposable
         {
             if (producers.QueueOf(Mailbox.StreamOf($"gateway-{i}")) == queue)
             {
-                gateways.Add(await TestGateway.StartAsync(Cluster.Client, $"gateway-{i}"));
+                gateways.Add(await TestGateway.StartAsync(clients.ElementAtOrDefault(gateways.Count) ?? Cluster.Client, $"gateway-{i}"));
             }
         }
 

@@ -1,12 +1,16 @@
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Streams;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateways;
 using OrleansRealtime.Mailboxes;
-using OrleansRealtime.Redis;
+using OrleansRealtime.Mailboxes.Redis;
 
 namespace OrleansRealtime.Tests.Mailboxes;
 
 public sealed class RedisMailboxTests
 {
     [Fact]
-    public async Task What_two_silos_post_reaches_each_gateway_in_the_order_of_its_outbox()
+    public async Task What_two_silos_post_reaches_each_gateway_in_the_order_of_its_outbox_and_leaves_the_queue()
     {
         await using var cluster = await MailboxCluster.StartAsync(2);
         var gateways = await cluster.GatewaysOfOneQueueAsync(2);
@@ -25,20 +29,149 @@ public sealed class RedisMailboxTests
             Assert.Equal(Enumerable.Range(1, 500).Select(i => (long)i), gateway.Offsets.Where(o => o <= 1000));
             Assert.Equal(Enumerable.Range(1001, 500).Select(i => (long)i), gateway.Offsets.Where(o => o > 1000));
             Assert.False(gateway.Lost);
+
+            // What waited while a send was under way left together.
             Assert.InRange(gateway.Batches.Count, 2, 999);
+            foreach (var outbox in gateway.Batches.GroupBy(b => b.Outbox))
+            {
+                Assert.Equal(Enumerable.Range(1, outbox.Count()).Select(i => (long)i), outbox.Select(b => b.Sequence));
+            }
         }
 
-        string[] queues = [.. Enumerable.Range(0, 8).Select(q => $"realtime:{{mailbox:{q}}}:queue")];
-        var database = cluster.Silo<RedisConnection>().Database;
-        await Eventually.True("what was delivered is removed", async () =>
-        {
-            long length = 0;
-            foreach (string queue in queues)
-            {
-                length += await database.StreamLengthAsync(queue);
-            }
+        await Eventually.True("what was delivered is removed", async () => await cluster.QueuedAsync() == 0);
+    }
 
-            return length == 0;
+    [Fact]
+    public async Task A_batch_of_a_megabyte_arrives_as_it_was_sent()
+    {
+        await using var cluster = await MailboxCluster.StartAsync(1);
+        var gateway = Assert.Single(await cluster.GatewaysOfOneQueueAsync(1));
+        byte[] data = new byte[60_000];
+        Random.Shared.NextBytes(data);
+        var message = new Message(1, 2, "event", new Payload(PayloadKind.Binary, data), "ann", "id", Delivery.Durable, null);
+        cluster.Silo<Outboxes>().Post(gateway.Id, new ChannelMessages(new ChannelId(ChannelKind.Room, "/:lobby"), "epoch", [.. Enumerable.Repeat(message, 20)]));
+        await Eventually.True("it has come", () => gateway.Batches.Count == 1);
+        var messages = Assert.IsType<ChannelMessages>(gateway.Batches[0].Events[0]).Messages;
+        Assert.Equal(20, messages.Count);
+        Assert.All(messages, m => Assert.Equal(data, m.Data.Bytes));
+    }
+
+    [Fact]
+    public async Task Several_events_of_one_call_arrive_as_several()
+    {
+        await using var cluster = await MailboxCluster.StartAsync(1);
+        var gateway = Assert.Single(await cluster.GatewaysOfOneQueueAsync(1));
+        var stream = cluster.Silo<IServiceProvider>().GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
+            .GetStream<MailboxBatch>(Mailbox.StreamOf(gateway.Id));
+        await stream.OnNextBatchAsync(Enumerable.Range(1, 3).Select(i => new MailboxBatch([TestGateway.Event(i)], Lost: false)));
+        await Eventually.True("all have come", () => gateway.Offsets.Count == 3);
+        Assert.Equal([1, 2, 3], gateway.Offsets);
+        Assert.Equal(3, gateway.Batches.Count);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_takes_nothing_delays_no_other_in_its_queue_and_is_told_what_it_missed()
+    {
+        await using var cluster = await MailboxCluster.StartAsync(1, settings: [("Realtime:Mailboxes:GatewayBatches", "32"), ("Realtime:Mailboxes:QueueLength", "100")]);
+        var gateways = await cluster.GatewaysOfOneQueueAsync(2, cluster.Silo<IClusterClient>());
+        var (stopped, other) = (gateways[0], gateways[1]);
+
+        // Stopped before its first event, and so while its stream registers, too.
+        stopped.Stop();
+        for (int i = 1; i <= 300; i++)
+        {
+            cluster.Silo<Outboxes>().Post(stopped.Id, TestGateway.Event(i));
+            cluster.Silo<Outboxes>().Post(other.Id, TestGateway.Event(i));
+            await Eventually.True("the other one gets it", () => other.Offsets.Count == i, () => other.Offsets.Count);
+        }
+
+        stopped.Continue();
+        await Eventually.True("it has the newest", () => stopped.Offsets is [.., 300], () => stopped.Offsets.Count);
+        Assert.True(stopped.Lost);
+        Assert.Equal(stopped.Offsets.Order(), stopped.Offsets);
+        await Eventually.True("nothing is left", async () => await cluster.QueuedAsync() == 0);
+    }
+
+    [Fact]
+    public async Task When_a_subscription_is_removed_its_lane_is_used_again_and_pub_sub_forgets_the_mailbox()
+    {
+        await using var cluster = await MailboxCluster.StartAsync(1);
+        var lanes = cluster.Silo<MailboxLanes>();
+        for (int i = 1; i <= 3; i++)
+        {
+            string id = $"gateway-{i}";
+            var gateway = await TestGateway.StartAsync(cluster.Cluster.Client, id);
+            cluster.Silo<Outboxes>().Post(id, TestGateway.Event(1));
+            await Eventually.True("it has come", () => gateway.Offsets.Count == 1);
+            Assert.Equal(1, cluster.PubSubRecords);
+
+            await cluster.Silo<MailboxSubscriptions>().RemoveAsync(id);
+            await Eventually.True("the record is deleted", () => cluster.PubSubRecords == 0);
+            Assert.Single(lanes.GetMyQueues());
+
+            // Nobody is there: dropped, and it brings nothing back.
+            cluster.Silo<Outboxes>().Post(id, TestGateway.Event(2));
+            await Eventually.True("it is removed", async () => await cluster.QueuedAsync() == 0);
+            Assert.Equal(0, cluster.PubSubRecords);
+
+            if (i == 3)
+            {
+                // It was alive after all, and subscribes again.
+                await gateway.SubscribeAsync();
+                await Eventually.True("it receives again", () =>
+                {
+                    cluster.Silo<Outboxes>().Post(id, TestGateway.Event(3));
+                    return gateway.Offsets.Contains(3);
+                });
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task After_a_restart_of_Redis_events_flow_again_and_the_gateway_can_tell_what_was_lost(bool appendOnly)
+    {
+        await using var cluster = await MailboxCluster.StartAsync(2, appendOnly);
+        var gateway = Assert.Single(await cluster.GatewaysOfOneQueueAsync(1));
+        cluster.Silo<Outboxes>().Post(gateway.Id, TestGateway.Event(1));
+        await Eventually.True("it has come", () => gateway.Offsets.Count == 1);
+
+        cluster.Redis.Kill();
+        cluster.Silo<Outboxes>().Post(gateway.Id, TestGateway.Event(2));
+        await cluster.Redis.RestartAsync();
+        int offset = 3;
+        await Eventually.True("events flow again", () =>
+        {
+            cluster.Silo<Outboxes>().Post(gateway.Id, TestGateway.Event(offset++));
+            return gateway.Offsets.Count > 3;
         });
+        Assert.True(gateway.Lost || gateway.Offsets.Contains(2));
+    }
+
+    [Fact]
+    public async Task When_the_silo_that_reads_a_queue_dies_another_one_goes_on_and_nothing_is_lost()
+    {
+        await using var cluster = await MailboxCluster.StartAsync(2);
+        var gateways = await cluster.GatewaysOfOneQueueAsync(1);
+        var gateway = gateways[0];
+        int queue = int.Parse(cluster.Silo<MailboxProducers>().QueueOf(Mailbox.StreamOf(gateway.Id)), System.Globalization.CultureInfo.InvariantCulture);
+        await Eventually.True("one of them reads the queue", () => cluster.ReaderOf(queue) is not null);
+        int reader = cluster.ReaderOf(queue)!.Value;
+        var outboxes = cluster.Silo<Outboxes>(1 - reader);
+        int posted = 0;
+        for (; posted < 200; posted++)
+        {
+            outboxes.Post(gateway.Id, TestGateway.Event(posted + 1));
+        }
+
+        await cluster.Cluster.KillSiloAsync(cluster.Cluster.Silos[reader], TestContext.Current.CancellationToken);
+        for (; posted < 400; posted++)
+        {
+            outboxes.Post(gateway.Id, TestGateway.Event(posted + 1));
+        }
+
+        await Eventually.True("all events have come", () => gateway.Offsets.Distinct().Count() == 400, () => gateway.Offsets.Distinct().Count());
+        Assert.Equal(Enumerable.Range(1, 400).Select(i => (long)i), gateway.Offsets.Distinct());
     }
 }

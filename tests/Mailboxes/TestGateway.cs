@@ -7,7 +7,7 @@ using OrleansRealtime.Gateways;
 namespace OrleansRealtime.Tests.Mailboxes;
 
 /// <summary>The gateway's end of a mailbox, and nothing else of a gateway.</summary>
-sealed class TestGateway(string id)
+sealed class TestGateway(IClusterClient client, string id)
 {
     readonly ConcurrentQueue<MailboxBatch> _batches = new();
     TaskCompletionSource _open = new();
@@ -25,17 +25,19 @@ sealed class TestGateway(string id)
 
     public static async Task<TestGateway> StartAsync(IClusterClient client, string id)
     {
-        var gateway = new TestGateway(id);
+        var gateway = new TestGateway(client, id);
         gateway._open.SetResult();
-        await client.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
-            .GetStream<MailboxBatch>(Mailbox.StreamOf(id))
-            .SubscribeAsync(async (batch, _) =>
-            {
-                await gateway._open.Task;
-                gateway._batches.Enqueue(batch);
-            });
+        await gateway.SubscribeAsync();
         return gateway;
     }
+
+    public Task SubscribeAsync() => client.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
+        .GetStream<MailboxBatch>(Mailbox.StreamOf(id))
+        .SubscribeAsync(async (batch, _) =>
+        {
+            await _open.Task;
+            _batches.Enqueue(batch);
+        });
 
     /// <summary>Deliveries do not return from here on.</summary>
     public void Stop() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

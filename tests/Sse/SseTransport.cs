@@ -112,7 +112,7 @@ sealed class SseTransport : ITransport
                     received.Add(ToReceived(item, parser.LastEventId));
                 }
             }
-            catch (HttpIOException)
+            catch (IOException)
             {
                 // Cut off by the server: what came before counts.
             }

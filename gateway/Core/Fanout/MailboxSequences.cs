@@ -12,8 +12,8 @@ sealed class MailboxSequences(TimeProvider time)
     static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
 
     readonly Lock _lock = new();
-    readonly Dictionary<string, (long Sequence, long Heard)> _outboxes = [];
-    long _swept = time.GetTimestamp();
+    readonly Dictionary<string, (long Sequence, DateTimeOffset Heard)> _outboxes = [];
+    DateTimeOffset _swept = time.GetUtcNow();
 
     /// <summary>Whether something that the outbox sent before this batch has not come.</summary>
     public bool IsHoleBefore(MailboxBatch batch)
@@ -27,20 +27,21 @@ sealed class MailboxSequences(TimeProvider time)
         {
             Sweep();
             long last = _outboxes.TryGetValue(batch.Outbox, out var known) ? known.Sequence : 0;
-            _outboxes[batch.Outbox] = (Math.Max(last, batch.Sequence), time.GetTimestamp());
+            _outboxes[batch.Outbox] = (Math.Max(last, batch.Sequence), time.GetUtcNow());
             return batch.Sequence > last + 1;
         }
     }
 
     void Sweep()
     {
-        if (time.GetElapsedTime(_swept) < Memory)
+        var now = time.GetUtcNow();
+        if (now - _swept < Memory)
         {
             return;
         }
 
-        _swept = time.GetTimestamp();
-        foreach (string outbox in _outboxes.Where(o => time.GetElapsedTime(o.Value.Heard) >= Memory).Select(static o => o.Key).ToList())
+        _swept = now;
+        foreach (string outbox in _outboxes.Where(o => now - o.Value.Heard >= Memory).Select(static o => o.Key).ToList())
         {
             _outboxes.Remove(outbox);
         }

@@ -200,8 +200,11 @@ sealed class ChannelLog(
     public async Task TrimIfDueAsync()
     {
         long now = time.GetUtcNow().ToUnixTimeMilliseconds();
-        bool due = _untrimmed > Math.Max(64, _retention.Count / 10) || now - _trimmedAt > 60_000;
-        if (!due || _trimming || (_head < _first && _revision == 0))
+
+        // An empty log too, now and then: the store may let go of what nobody has asked for in a long time.
+        bool empty = _head < _first && _revision == 0;
+        bool due = _untrimmed > Math.Max(64, _retention.Count / 10) || now - _trimmedAt > (empty ? 3_600_000 : 60_000);
+        if (!due || _trimming)
         {
             return;
         }

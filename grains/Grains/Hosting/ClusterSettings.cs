@@ -23,7 +23,7 @@ public sealed class ClusterSettings
     /// <summary>TCP port for the gateways; 0 picks a free one.</summary>
     public int GatewayPort { get; set; }
 
-    /// <summary>Names and addresses come from the pod (Microsoft.Orleans.Hosting.Kubernetes), instead of from here.</summary>
+    /// <summary>Names come from the pod, and silos whose pods are gone are declared dead (Microsoft.Orleans.Hosting.Kubernetes).</summary>
     public bool Kubernetes { get; set; }
 
     /// <summary>How long a silo waits for another's answer to a probe.</summary>

@@ -16,8 +16,8 @@ sealed class MailboxSubscriptions(IServiceProvider services)
     readonly Lazy<IStreamPubSub> _pubSub = new(() => PubSubOf(services));
 
     /// <summary>
-    /// Ends every subscription to the gateway's mailbox. Should the gateway turn out to be alive, it subscribes again with its next
-    /// heartbeat, which tells it that its lease was lost.
+    /// Ends every subscription to the gateway's mailbox. Should the gateway turn out to be alive, it subscribes again when it notices
+    /// that nothing comes.
     /// </summary>
     public async Task RemoveAsync(string gatewayId)
     {

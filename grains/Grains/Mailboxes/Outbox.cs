@@ -59,7 +59,7 @@ sealed partial class Outbox(
     readonly string _id = Guid.NewGuid().ToString("n");
     readonly Lock _lock = new();
     readonly Queue<MailboxEvent> _waiting = new();
-    long _sent;
+    long _sequence;
     long _bytes;
     bool _sending;
     bool _lost;
@@ -161,7 +161,7 @@ sealed partial class Outbox(
             }
 
             _bytes -= bytes;
-            batch = new(events, _lost, _id, ++_sent);
+            batch = new(events, _lost, _id, ++_sequence);
             _lost = false;
             return true;
         }

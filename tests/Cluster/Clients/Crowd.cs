@@ -1,0 +1,210 @@
+using System.Text.Json;
+using OrleansRealtime.Tests.Cluster.Records;
+using OrleansRealtime.Tests.Processes;
+
+namespace OrleansRealtime.Tests.Cluster.Clients;
+
+/// <summary>How many clients there are.</summary>
+/// <param name="Rooms">Rooms, each with members of its own.</param>
+/// <param name="Members">Members of each room; they alternate between the transports and the gateways.</param>
+/// <param name="Visitors">Users who are in no room and follow their inbox; under load they come and go.</param>
+sealed record CrowdSize(int Rooms, int Members, int Visitors);
+
+/// <summary>
+/// Real clients of a cluster: members of rooms who publish to them and to visitors' inboxes. It knows what all of them were promised
+/// and have seen, and finds at the end whether the cluster has kept its word.
+/// </summary>
+sealed class Crowd : IAsyncDisposable
+{
+    /// <summary>How long everything may take to arrive once nothing fails any more.</summary>
+    static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(45);
+
+    readonly RealtimeCluster _cluster;
+    readonly string _name = Guid.NewGuid().ToString("n")[..8];
+    readonly Random _random;
+    readonly List<RoamingClient> _members = [];
+    readonly List<RoamingClient> _visitors = [];
+    readonly List<Task> _load = [];
+    CancellationTokenSource _loadEnds = new();
+    int _published;
+
+    Crowd(RealtimeCluster cluster, int seed) => (_cluster, _random) = (cluster, new Random(seed));
+
+    public Ledger Ledger { get; } = new();
+
+    public Chronicle Chronicle { get; } = new();
+
+    public IReadOnlyList<RoamingClient> Members => _members;
+
+    public IEnumerable<RoamingClient> Clients => _members.Concat(_visitors);
+
+    /// <summary>Connects all clients; half of each kind to each gateway.</summary>
+    public static async Task<Crowd> ComeAsync(RealtimeCluster cluster, CrowdSize size, int seed = 1)
+    {
+        var crowd = new Crowd(cluster, seed);
+        using var rest = new RestApi(cluster.Addresses[0]);
+        for (int i = 0; i < (size.Rooms * size.Members) + size.Visitors; i++)
+        {
+            bool isVisitor = i >= size.Rooms * size.Members;
+            string user = $"{(isVisitor ? "visitor" : "member")}-{crowd._name}-{i}";
+            string? room = isVisitor ? null : $"room-{crowd._name}-{i % size.Rooms}";
+            var visit = new Visit(user, await rest.TokenAsync(user, "&expiresIn=86400"), room, isVisitor, crowd.Chronicle);
+            OpenConnection open = i / size.Rooms % 2 == 0 ? SignalRChat.OpenAsync : SseChat.OpenAsync;
+            (isVisitor ? crowd._visitors : crowd._members).Add(new(visit, open, () => cluster.Addresses, i / size.Rooms / 2, crowd.Ledger));
+        }
+
+        await Task.WhenAll(crowd.Clients.Select(c => c.ComeAsync()));
+        return crowd;
+    }
+
+    /// <summary>Every member publishes to its room, one message after the other; returns when all are acknowledged.</summary>
+    public Task PublishAsync(int each = 1) => Task.WhenAll(_members.Select(async member =>
+    {
+        for (int i = 0; i < each; i++)
+        {
+            await PublishAsync(member, member.Visit.Room!.Channel);
+        }
+    }));
+
+    /// <summary>From now on members publish at this interval, and visitors come and go.</summary>
+    public void BeginLoad(TimeSpan interval)
+    {
+        _loadEnds = new();
+        _load.AddRange(_members.Select(m => Task.Run(() => PublishOnAsync(m, interval, new Random(_random.Next())))));
+        _load.AddRange(_visitors.Select(v => Task.Run(() => ComeAndGoAsync(v, new Random(_random.Next())))));
+    }
+
+    /// <summary>Completes when what has been begun is acknowledged, and all visitors are there.</summary>
+    public async Task EndLoadAsync()
+    {
+        await _loadEnds.CancelAsync();
+        await Task.WhenAll(_load);
+        _load.Clear();
+        _loadEnds.Dispose();
+    }
+
+    /// <summary>Waits until everybody has everything, and finds what is wrong.</summary>
+    public async Task<Verdict> CheckAsync()
+    {
+        using var rest = new RestApi(_cluster.Addresses[0]);
+        await Eventually.Holds(() => Task.FromResult(Clients.All(c => c.IsConnected)), SettleLimit);
+        var logs = new Dictionary<string, IReadOnlyList<LogEntry>>();
+        foreach (var client in Clients)
+        {
+            foreach (var record in client.Visit.Records)
+            {
+                logs[record.Channel] = logs.GetValueOrDefault(record.Channel) ?? await LogAsync(rest, record.Channel, client.Visit.Token);
+            }
+        }
+
+        var records = Clients.SelectMany(c => c.Visit.Records).ToList();
+        await Eventually.Holds(
+            () => Task.FromResult(records.All(r => logs[r.Channel] is not [.., var last] || r.Cursor is { } c && c.Epoch == last.Place.Epoch && c.Offset >= last.Place.Offset)),
+            SettleLimit);
+        var violations = Checker.Check(logs, Ledger, records).ToList();
+        violations.AddRange(await CheckPresenceAsync(rest));
+        return new(violations, records, logs, Ledger, Chronicle);
+    }
+
+    /// <summary>Fails with what is wrong.</summary>
+    public async Task HasLostNothingAsync()
+    {
+        var verdict = await CheckAsync();
+        Assert.True(verdict.IsGood, verdict.Explain());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _loadEnds.CancelAsync();
+        await Task.WhenAll(_load);
+        await Task.WhenAll(Clients.Select(c => c.DisposeAsync().AsTask()));
+    }
+
+    static async Task<IReadOnlyList<LogEntry>> LogAsync(RestApi rest, string channel, string token)
+    {
+        string path = channel.StartsWith("room:", StringComparison.Ordinal) ? $"/api/rooms/{channel[5..]}/messages" : $"/api/users/{channel[5..]}/messages";
+        return
+        [
+            .. (await rest.AllAsync(path, token)).Select(m => new LogEntry(
+                Place.Parse(m.GetProperty("cursor").GetString()!),
+                m.TryGetProperty("messageId", out var id) ? id.GetString() : null)),
+        ];
+    }
+
+    /// <summary>Each room's members are those who are connected, each once.</summary>
+    async Task<IReadOnlyList<Violation>> CheckPresenceAsync(RestApi rest)
+    {
+        List<Violation> wrong = [];
+        await Eventually.Holds(
+            async () =>
+            {
+                var found = new List<Violation>();
+                foreach (var room in _members.GroupBy(m => m.Visit.RoomName!))
+                {
+                    var truth = room.Where(m => m.IsConnected).Select(m => $"{m.Visit.User} x 1").Order();
+                    var presence = await rest.GetAsync($"/api/rooms/{room.Key}/presence", room.First().Visit.Token);
+                    var told = presence.GetProperty("list").EnumerateArray().Select(Present).Order();
+                    if (!told.SequenceEqual(truth))
+                    {
+                        found.Add(new(
+                            ViolationKind.Presence, $"room:{room.Key}", "presence", $"there: {string.Join(", ", truth)}; told: {string.Join(", ", told)}", DateTime.UtcNow));
+                    }
+                }
+
+                wrong = found;
+                return wrong.Count == 0;
+            },
+            SettleLimit);
+        return wrong;
+    }
+
+    static string Present(JsonElement member) => $"{member.GetProperty("user").GetString()} x {member.GetProperty("connections").GetInt32()}";
+
+    async Task PublishOnAsync(RoamingClient member, TimeSpan interval, Random random)
+    {
+        using var timer = new PeriodicTimer(interval);
+        while (await TicksAsync(timer))
+        {
+            // One message in four is a direct one.
+            bool direct = _visitors.Count > 0 && random.Next(4) == 0;
+            await PublishAsync(member, direct ? _visitors[random.Next(_visitors.Count)].Visit.Inbox!.Channel : member.Visit.Room!.Channel);
+        }
+    }
+
+    async Task ComeAndGoAsync(RoamingClient visitor, Random random)
+    {
+        while (!_loadEnds.IsCancellationRequested)
+        {
+            await StayAsync(TimeSpan.FromSeconds(2 + (random.NextDouble() * 4)));
+            await visitor.LeaveAsync();
+            await StayAsync(TimeSpan.FromSeconds(1 + (random.NextDouble() * 4)));
+            await visitor.ComeAsync();
+        }
+    }
+
+    async Task StayAsync(TimeSpan time)
+    {
+        try
+        {
+            await Pause.ForAsync(time, _loadEnds.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // The load ends.
+        }
+    }
+
+    async Task<bool> TicksAsync(PeriodicTimer timer)
+    {
+        try
+        {
+            return await timer.WaitForNextTickAsync(_loadEnds.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    Task<bool> PublishAsync(RoamingClient member, string channel) => member.PublishAsync(channel, $"{member.Visit.User}-{Interlocked.Increment(ref _published)}");
+}

@@ -1,0 +1,55 @@
+using System.Net.Http.Headers;
+using OrleansRealtime.Tests.Contracts;
+using OrleansRealtime.Tests.Processes;
+using OrleansRealtime.Tests.SignalR;
+using OrleansRealtime.Tests.Sse;
+
+namespace OrleansRealtime.Tests.Cluster;
+
+/// <summary>What every transport promises, on two silos and two gateways: clients alternate between the gateways.</summary>
+[Collection(ClusterTests.Name)]
+public sealed class SignalRClusterContractTests(SharedCluster shared) : TransportContract(new ContractCluster(shared.Cluster))
+{
+    internal override ITransport Transport { get; } = new SignalRTransport(messagePack: false);
+}
+
+[Collection(ClusterTests.Name)]
+public sealed class SseClusterContractTests(SharedCluster shared) : TransportContract(new ContractCluster(shared.Cluster))
+{
+    internal override ITransport Transport { get; } = new SseTransport();
+}
+
+sealed class ContractCluster(RealtimeCluster cluster) : IContractHost
+{
+    int _next;
+
+    public Uri NextAddress() => cluster.Addresses[_next++ % cluster.Addresses.Count];
+
+    public async Task<string> TokenAsync(string user, string query = "")
+    {
+        using var rest = new RestApi(cluster.Addresses[0]);
+        return await rest.TokenAsync(user, query);
+    }
+
+    public async Task<HttpClient> RestAsync(string user, string query = "")
+    {
+        using var rest = new RestApi(NextAddress());
+        return await rest.ClientAsync(user, query);
+    }
+
+    /// <summary>Where an event stream without a cursor begins: the last part of its first id.</summary>
+    public async Task<long> DeliveredAsync(string user)
+    {
+        using var http = new HttpClient { BaseAddress = NextAddress() };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync(user));
+        using var stream = new StreamReader(await http.GetStreamAsync(new Uri("/events?user=1", UriKind.Relative), TestContext.Current.CancellationToken));
+        while (true)
+        {
+            string line = (await stream.ReadLineAsync(TestContext.Current.CancellationToken))!;
+            if (line.StartsWith("id: ", StringComparison.Ordinal))
+            {
+                return long.Parse(line.Split(':')[^1], System.Globalization.CultureInfo.InvariantCulture);
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Serialization;
+using Orleans.Streams;
+using OrleansRealtime.Gateways;
+using OrleansRealtime.Mailboxes.Redis;
+
+namespace OrleansRealtime.Tests.Mailboxes;
+
+public sealed class GatewayMailboxTests
+{
+    readonly TestQueue _queue = new();
+    readonly GatewayMailbox _mailbox = new(
+        Mailbox.StreamOf("one"),
+        new MailboxOptions { GatewayBatches = 40, GatewayBytes = 1000 },
+        new ServiceCollection().AddSerializer().BuildServiceProvider().GetRequiredService<Serializer>());
+
+    [Fact]
+    public void A_batch_is_done_with_when_the_agent_comes_back_for_more()
+    {
+        using var reader = _mailbox.Read();
+        Post(3);
+        Assert.Equal(3, Take(reader).Count);
+        Assert.Empty(_queue.Removed);
+        Assert.Empty(Take(reader));
+        Assert.Equal(["1", "2", "3"], _queue.Removed);
+    }
+
+    [Fact]
+    public void An_agent_takes_no_more_than_a_call_carries_and_then_has_delivered_them()
+    {
+        using var reader = _mailbox.Read();
+        Post(40);
+        for (int i = 0; i < GatewayMailbox.DeliveredTogether; i++)
+        {
+            Assert.Equal(QueueCacheCursorMoveResult.Success, reader.MoveNextWithResult());
+        }
+
+        Assert.Empty(_queue.Removed);
+        Assert.Equal(8, Take(reader).Count);
+        Assert.Equal(GatewayMailbox.DeliveredTogether, _queue.Removed.Count);
+    }
+
+    [Fact]
+    public void A_full_mailbox_drops_its_oldest_batches_and_the_next_one_says_so()
+    {
+        using var reader = _mailbox.Read();
+        Post(50);
+        Assert.Equal(40, _mailbox.Count);
+        Assert.Equal(Enumerable.Range(1, 10).Select(i => $"{i}"), _queue.Removed);
+        var taken = Take(reader);
+        Assert.Equal(11, taken[0].Number);
+        Assert.True(taken[0].Lost);
+        Assert.All(taken.Skip(1), batch => Assert.False(batch.Lost));
+    }
+
+    [Fact]
+    public void Bytes_are_bounded_too_and_a_batch_that_is_larger_than_the_bound_still_passes()
+    {
+        Post(10, size: 200);
+        Assert.Equal(5, _mailbox.Count);
+        Post(1, size: 2000);
+        Assert.Equal(1, _mailbox.Count);
+        using var reader = _mailbox.Read();
+        Assert.True(Assert.Single(Take(reader)).Lost);
+    }
+
+    [Fact]
+    public void What_was_dropped_before_anybody_read_is_told_to_the_first_who_takes_a_batch()
+    {
+        Post(50);
+        _mailbox.Read().Dispose();
+        using var reader = _mailbox.Read();
+        Assert.True(Take(reader)[0].Lost);
+    }
+
+    [Fact]
+    public void Batches_that_are_dropped_while_they_are_delivered_are_not_lost()
+    {
+        using var reader = _mailbox.Read();
+        Post(10);
+        Take(reader);
+        Post(40);
+        Assert.All(Take(reader), batch => Assert.False(batch.Lost));
+    }
+
+    [Fact]
+    public void After_a_delivery_that_failed_the_next_batch_says_so()
+    {
+        using var reader = _mailbox.Read();
+        Post(2);
+        Take(reader);
+        reader.RecordDeliveryFailure();
+        Post(2);
+        Assert.Equal([true, false], Take(reader).Select(batch => batch.Lost));
+    }
+
+    [Fact]
+    public void A_stream_that_registers_holds_its_batches_until_its_subscriber_reads()
+    {
+        var pin = _mailbox.Read();
+        Post(3);
+        using var reader = _mailbox.Read();
+        Take(reader);
+        Take(reader);
+        Assert.Empty(_queue.Removed);
+        pin.Dispose();
+        Post(1);
+        Take(reader);
+        Take(reader);
+        Assert.Equal(["1", "2", "3", "4"], _queue.Removed);
+        Assert.False(_mailbox.IsAbandoned);
+    }
+
+    [Fact]
+    public void A_mailbox_whose_last_reader_has_gone_is_abandoned_and_keeps_nothing_once_it_is_closed()
+    {
+        Assert.False(_mailbox.IsAbandoned);
+        Post(3);
+        _mailbox.Read().Dispose();
+        Assert.True(_mailbox.IsAbandoned);
+        _mailbox.Close();
+        Post(1);
+        Assert.Equal(0, _mailbox.Count);
+        Assert.Equal(4, _queue.Removed.Count);
+    }
+
+    [Fact]
+    public void The_agent_is_woken_once_for_what_has_come()
+    {
+        int woken = 0;
+        _mailbox.Attach(() => woken++);
+        Post(2);
+        Assert.Equal(3, woken);
+        Assert.True(_mailbox.TryRing(out var newest));
+        Assert.Equal(2, newest.Number);
+        Assert.False(_mailbox.TryRing(out _));
+        Post(1);
+        Assert.True(_mailbox.TryRing(out _));
+    }
+
+    static List<QueuedBatch> Take(IQueueCacheCursor reader)
+    {
+        var taken = new List<QueuedBatch>();
+        while (reader.MoveNextWithResult() == QueueCacheCursorMoveResult.Success)
+        {
+            taken.Add((QueuedBatch)reader.GetCurrent(out _)!);
+        }
+
+        return taken;
+    }
+
+    void Post(int count, int size = 10)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            _mailbox.Post(_queue.Next(size));
+        }
+    }
+
+    sealed class TestQueue : IQueueEntries
+    {
+        int _last;
+
+        public List<string> Removed { get; } = [];
+
+        public QueueEntry Next(int size) => new(Mailbox.StreamOf("one"), new byte[size], $"{++_last}", this);
+
+        public void Done(string id) => Removed.Add(id);
+    }
+}
