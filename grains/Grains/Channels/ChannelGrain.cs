@@ -242,19 +242,22 @@ abstract class ChannelGrain : Grain, IChannelGrain
         _headTimer ??= this.RegisterGrainTimer(
             _ => RepeatHead(),
             (object?)null,
-            new GrainTimerCreationOptions(Options.HeadRepetition, Options.HeadRepetition) { Interleave = true });
+            new GrainTimerCreationOptions(Options.HeadRepetition, Timeout.InfiniteTimeSpan) { Interleave = true });
     }
 
+    /// <summary>Once, some time after the last publication: before that every publication shows where the log ends.</summary>
     Task RepeatHead()
     {
-        // The timer runs on while there are publications, and repeats the head of what has come to rest.
-        PostToAll(new HeadRepeated(Channel, Log.Head));
-        if (_services.Time.GetElapsedTime(_lastAppend) >= Options.HeadRepetition)
+        var rest = Options.HeadRepetition - _services.Time.GetElapsedTime(_lastAppend);
+        if (rest > TimeSpan.Zero)
         {
-            _headTimer?.Dispose();
-            _headTimer = null;
+            _headTimer!.Change(rest, Timeout.InfiniteTimeSpan);
+            return Task.CompletedTask;
         }
 
+        _headTimer!.Dispose();
+        _headTimer = null;
+        PostToAll(new HeadRepeated(Channel, Log.Head));
         return Task.CompletedTask;
     }
 
