@@ -25,7 +25,7 @@ sealed class Crowd : IAsyncDisposable
     readonly List<RoamingClient> _members = [];
     readonly List<RoamingClient> _visitors = [];
     readonly List<Task> _load = [];
-    CancellationTokenSource _loadEnds = new();
+    readonly CancellationTokenSource _loadEnds = new();
     int _published;
 
     Crowd(RealtimeCluster cluster, int seed) => (_cluster, _random) = (cluster, new Random(seed));
@@ -69,7 +69,6 @@ sealed class Crowd : IAsyncDisposable
     /// <summary>From now on members publish at this interval, and visitors come and go.</summary>
     public void BeginLoad(TimeSpan interval)
     {
-        _loadEnds = new();
         _load.AddRange(_members.Select(m => Task.Run(() => PublishOnAsync(m, interval, new Random(_random.Next())))));
         _load.AddRange(_visitors.Select(v => Task.Run(() => ComeAndGoAsync(v, new Random(_random.Next())))));
     }
@@ -79,8 +78,6 @@ sealed class Crowd : IAsyncDisposable
     {
         await _loadEnds.CancelAsync();
         await Task.WhenAll(_load);
-        _load.Clear();
-        _loadEnds.Dispose();
     }
 
     /// <summary>Waits until everybody has everything, and finds what is wrong.</summary>
@@ -118,6 +115,7 @@ sealed class Crowd : IAsyncDisposable
         await _loadEnds.CancelAsync();
         await Task.WhenAll(_load);
         await Task.WhenAll(Clients.Select(c => c.DisposeAsync().AsTask()));
+        _loadEnds.Dispose();
     }
 
     static async Task<IReadOnlyList<LogEntry>> LogAsync(RestApi rest, string channel, string token)

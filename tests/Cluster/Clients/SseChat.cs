@@ -13,10 +13,10 @@ sealed class SseChat : IChatConnection
     static readonly TimeSpan Silence = TimeSpan.FromSeconds(10);
 
     readonly CuttableSockets _sockets = new();
-    readonly CancellationTokenSource _stop = new();
     readonly Visit _visit;
     readonly HttpClient _http;
     Task<string> _reading = Task.FromResult("");
+    volatile bool _isCut;
 
     /// <summary>Where the records say that the stream went on, in case that it could not.</summary>
     readonly Dictionary<MemberRecord, int> _resumed = [];
@@ -65,17 +65,16 @@ sealed class SseChat : IChatConnection
     public void Cut()
     {
         _visit.Note(this, v => v.Take(null));
-        _stop.Cancel();
+        _isCut = true;
         _sockets.Cut();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
+        _sockets.Cut();
         await ((Task)_reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _http.Dispose();
         _sockets.Dispose();
-        _stop.Dispose();
     }
 
     async Task StartAsync(CancellationToken cancellationToken)
@@ -114,10 +113,10 @@ sealed class SseChat : IChatConnection
         {
             using (response)
             {
-                using var events = new EventStream(await response.Content.ReadAsStreamAsync(_stop.Token), Silence);
+                using var events = new EventStream(await response.Content.ReadAsStreamAsync(CancellationToken.None), Silence);
                 while (true)
                 {
-                    var next = await events.NextAsync(_stop.Token);
+                    var next = await events.NextAsync(CancellationToken.None);
                     ended = next.Name == "closing" ? next.Data : ended;
                     _visit.Note(this, _ => Add(next), next.Id);
                     first.TrySetResult();
@@ -128,7 +127,7 @@ sealed class SseChat : IChatConnection
         {
             first.TrySetException(exception);
             _ = first.Task.Exception;
-            return _stop.IsCancellationRequested ? "cut" : $"{ended} ({exception.Message})";
+            return _isCut ? "cut" : $"{ended} ({exception.Message})";
         }
     }
 

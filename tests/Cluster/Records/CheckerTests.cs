@@ -72,7 +72,7 @@ public sealed class CheckerTests
     public void An_acknowledgement_with_another_offset_is_found()
     {
         See(1, 2, 3, 4, 5);
-        Acknowledge("extra", 3);
+        Acknowledge("extra", 3, "eve");
         _log.Add(new(new("e", 6), "extra"));
         Receive("extra", 6);
         Finds(ViolationKind.WrongPlace);
@@ -187,10 +187,10 @@ public sealed class CheckerTests
         Acknowledge(id, offset);
     }
 
-    void Acknowledge(string id, long offset)
+    void Acknowledge(string id, long offset, string publisher = "bob")
     {
         _ledger.Try(Channel, id);
-        _ledger.Acknowledge(new("bob", Channel, id, new("e", offset), DateTime.UnixEpoch.AddSeconds(_ledger.Acknowledged.Count), DateTime.UtcNow, 1));
+        _ledger.Acknowledge(new(publisher, Channel, id, new("e", offset), DateTime.UnixEpoch.AddSeconds(_ledger.Acknowledged.Count), DateTime.UtcNow, 1));
     }
 
     void See(params int[] offsets)
