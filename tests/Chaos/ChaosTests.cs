@@ -21,8 +21,11 @@ public sealed class AloneTests
 [Collection(AloneTests.Name)]
 public sealed class ChaosTests(ITestOutputHelper output)
 {
-    static readonly CrowdSize s_size = new(Rooms: 3, Members: 4, Visitors: 4);
-    static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(250);
+    static readonly CrowdSize Size = new(Rooms: 3, Members: 4, Visitors: 4);
+    static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>A wait that the summary explains.</summary>
+    static readonly TimeSpan Long = TimeSpan.FromSeconds(10);
 
     [Fact]
     public async Task Whatever_fails_what_was_acknowledged_reaches_every_member_once_and_in_order()
@@ -32,13 +35,13 @@ public sealed class ChaosTests(ITestOutputHelper output)
         // A long run must not be trimmed, nor forget message ids before it has compared them.
         await using var cluster = await RealtimeCluster.StartAsync(
             settings: [("Realtime:Channels:Rooms:Count", "10000000"), ("Realtime:Channels:Rooms:Bytes", "4000000000"), ("Realtime:Channels:Inboxes:Count", "10000000"), ("Realtime:Channels:Inboxes:Bytes", "4000000000")]);
-        await using var crowd = await Crowd.ComeAsync(cluster, s_size, seed);
+        await using var crowd = await Crowd.ComeAsync(cluster, Size, seed);
         foreach (var node in cluster.Nodes)
         {
             node.EndedByItself += code => crowd.Chronicle.Write(Chronicle.Everybody, $"{node.Address.Port} ended by itself with exit code {code}");
         }
 
-        crowd.BeginLoad(s_interval);
+        crowd.BeginLoad(Interval);
         var faults = await new FaultInjector(cluster, crowd).RunAsync(
             Schedule.Create(seed, TimeSpan.FromSeconds(seconds)), TestContext.Current.CancellationToken);
         await crowd.EndLoadAsync();
@@ -60,9 +63,16 @@ public sealed class ChaosTests(ITestOutputHelper output)
         text.AppendLine(CultureInfo.InvariantCulture, $"acknowledged {verdict.Ledger.Acknowledged.Count}, delivered {verdict.Records.Sum(r => r.Entries.Count(e => e.Kind == EntryKind.Received))}, lost {verdict.Count(ViolationKind.Lost, ViolationKind.WrongPlace)}, doubled {verdict.Count(ViolationKind.Doubled)}, reordered {verdict.Count(ViolationKind.Reordered)}, gaps told {verdict.Gaps}, other violations {verdict.Count(ViolationKind.Unacknowledged, ViolationKind.Invented, ViolationKind.Error, ViolationKind.Presence)}");
         text.AppendLine("| fault | count | longest wait for an acknowledgement | for a delivery after it |");
         text.AppendLine("| --- | --- | --- | --- |");
-        foreach (var (kind, count, publish, delivery) in Outages.Measure(faults, verdict))
+        var outages = Outages.Measure(faults, verdict);
+        foreach (var outage in outages)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {kind} | {count} | {publish.TotalSeconds:0.0} s | {delivery.TotalSeconds:0.0} s |");
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {outage.Faults} | {(outage.Count == 0 ? "" : outage.Count)} | {outage.Publish.Length.TotalSeconds:0.0} s | {outage.Delivery.Length.TotalSeconds:0.0} s |");
+        }
+
+        foreach (var wait in outages.SelectMany(o => new[] { o.Publish, o.Delivery }).Where(w => w.Length > Long))
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"{wait.Client} waited {wait.Length.TotalSeconds:0.0} s for {wait.MessageId}, tried {wait.Attempts} times:");
+            text.AppendLine(verdict.Chronicle.Tell(wait.Client, wait.From));
         }
 
         return text.ToString();

@@ -2,41 +2,73 @@ using OrleansRealtime.Tests.Cluster.Records;
 
 namespace OrleansRealtime.Tests.Chaos;
 
-/// <summary>How long clients had to wait, by the kind of fault that made them.</summary>
+/// <param name="Client">Who waited.</param>
+sealed record Wait(string Client, string MessageId, DateTime From, DateTime To, int Attempts)
+{
+    public static readonly Wait None = new("", "", default, default, 0);
+
+    public TimeSpan Length => To - From;
+}
+
+/// <param name="Faults">The kind of fault, or that several came together.</param>
+/// <param name="Publish">The longest wait for an acknowledgement.</param>
+/// <param name="Delivery">The longest wait from an acknowledgement until a member had the message.</param>
+sealed record Outage(string Faults, int Count, Wait Publish, Wait Delivery);
+
+/// <summary>How long clients had to wait, by the fault that made them.</summary>
 static class Outages
 {
-    /// <summary>A wait belongs to the latest fault that had begun by then, or begins so soon after.</summary>
+    const string Several = "several at once", NoFault = "before any";
+
+    /// <summary>What was tried so shortly before a fault was hit by it.</summary>
     static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>A line for each kind: how many there were, and the longest wait for an acknowledgement and for a delivery.</summary>
-    public static IReadOnlyList<(FaultKind Kind, int Count, TimeSpan Publish, TimeSpan Delivery)> Measure(IReadOnlyList<Injected> faults, Verdict verdict)
+    public static IReadOnlyList<Outage> Measure(IReadOnlyList<Injected> faults, Verdict verdict)
     {
-        var publish = new Dictionary<FaultKind, TimeSpan>();
-        var delivery = new Dictionary<FaultKind, TimeSpan>();
-        var acknowledged = new Dictionary<string, DateTime>();
+        var outages = new Dictionary<string, Outage>();
+        foreach (var kind in faults.GroupBy(f => f.Fault.Kind).OrderBy(g => g.Key))
+        {
+            outages[$"{kind.Key}"] = new($"{kind.Key}", kind.Count(), Wait.None, Wait.None);
+        }
+
+        var acknowledged = new Dictionary<string, Acknowledgement>();
         foreach (var each in verdict.Ledger.Acknowledged)
         {
-            acknowledged[each.MessageId] = each.At;
-            Add(publish, each.Begun, each.At);
+            acknowledged[each.MessageId] = each;
+            Add(new(each.Publisher, each.MessageId, each.Begun, each.At, each.Attempts), (o, wait) => wait.Length > o.Publish.Length ? o with { Publish = wait } : o);
         }
 
         // Visitors are away for reasons of their own.
-        foreach (var entry in verdict.Records.Where(r => r.Channel.StartsWith("room:", StringComparison.Ordinal)).SelectMany(r => r.Entries))
+        foreach (var record in verdict.Records.Where(r => r.Channel.StartsWith("room:", StringComparison.Ordinal)))
         {
-            if (entry.MessageId is { } id && acknowledged.TryGetValue(id, out var at))
+            foreach (var entry in record.Entries.Where(e => e.MessageId is not null))
             {
-                Add(delivery, at, entry.At);
+                if (acknowledged.TryGetValue(entry.MessageId!, out var promise))
+                {
+                    Add(new(record.Member, entry.MessageId!, promise.At, entry.At, 0), (o, wait) => wait.Length > o.Delivery.Length ? o with { Delivery = wait } : o);
+                }
             }
         }
 
-        return [.. faults.GroupBy(f => f.Fault.Kind).OrderBy(g => g.Key).Select(g => (g.Key, g.Count(), publish.GetValueOrDefault(g.Key), delivery.GetValueOrDefault(g.Key)))];
+        return [.. outages.Values];
 
-        void Add(Dictionary<FaultKind, TimeSpan> longest, DateTime from, DateTime to)
+        void Add(Wait wait, Func<Outage, Wait, Outage> longer)
         {
-            if (faults.LastOrDefault(f => f.Began <= from + Soon) is { } fault && to - from > longest.GetValueOrDefault(fault.Fault.Kind))
-            {
-                longest[fault.Fault.Kind] = to - from;
-            }
+            string cause = CauseOf(faults, wait);
+            outages[cause] = longer(outages.GetValueOrDefault(cause) ?? new(cause, 0, Wait.None, Wait.None), wait);
         }
+    }
+
+    /// <summary>The latest fault that had begun when the wait began; where others lasted then, or came before its end, it is not known which.</summary>
+    static string CauseOf(IReadOnlyList<Injected> faults, Wait wait)
+    {
+        var begun = faults.Where(f => f.Began <= wait.From + Soon).ToList();
+        if (begun.Count == 0)
+        {
+            return NoFault;
+        }
+
+        var latest = begun.MaxBy(f => f.Began)!;
+        return faults.Any(f => f != latest && f.Began < wait.To && f.Ended > wait.From && f.Fault.Kind != latest.Fault.Kind) ? Several : $"{latest.Fault.Kind}";
     }
 }

@@ -18,9 +18,6 @@ sealed class SseChat : IChatConnection
     Task<string> _reading = Task.FromResult("");
     volatile bool _isCut;
 
-    /// <summary>Where the records say that the stream went on, in case that it could not.</summary>
-    readonly Dictionary<MemberRecord, int> _resumed = [];
-
     SseChat(Uri gateway, Visit visit)
     {
         _visit = visit;
@@ -87,7 +84,7 @@ sealed class SseChat : IChatConnection
             request.Headers.Add("Last-Event-ID", last);
             foreach (var record in _visit.Records)
             {
-                _visit.Note(this, _ => _resumed[record] = record.Resume());
+                _visit.Note(this, _ => record.Resume());
             }
         }
 
@@ -145,7 +142,7 @@ sealed class SseChat : IChatConnection
                 Receive(_visit.Inbox, next);
                 break;
             case "gap":
-                OnGap(JsonDocument.Parse(next.Data).RootElement);
+                _visit.OnGap(JsonDocument.Parse(next.Data).RootElement);
                 break;
         }
     }
@@ -168,24 +165,5 @@ sealed class SseChat : IChatConnection
         record?.Receive(
             Place.Parse(message.GetProperty("cursor").GetString()!),
             message.TryGetProperty("messageId", out var id) ? id.GetString() : null);
-    }
-
-    void OnGap(JsonElement gap)
-    {
-        var record = gap.TryGetProperty("room", out _) ? _visit.Room : gap.TryGetProperty("namespace", out _) ? null : _visit.Inbox;
-        if (record is null)
-        {
-            return;
-        }
-
-        if (gap.GetProperty("reason").GetString() == "not_recovered" && _resumed.TryGetValue(record, out int resumed))
-        {
-            // It comes after what follows the gap.
-            record.NotRecovered(resumed);
-        }
-        else
-        {
-            record.Gap(Place.Parse(gap.GetProperty("cursor").GetString()!));
-        }
     }
 }

@@ -8,7 +8,7 @@ enum ViolationKind
     /// <summary>Twice in the log, or twice in a member's record.</summary>
     Doubled,
 
-    /// <summary>A member saw it before a message that precedes it in the log, or a publisher's messages are not in its order.</summary>
+    /// <summary>A member saw it before a message that precedes it in the log, or it precedes what was acknowledged before it was published.</summary>
     Reordered,
 
     /// <summary>Acknowledged at a place where the log has another message, or seen there.</summary>
@@ -84,7 +84,7 @@ sealed class Checker(IReadOnlyDictionary<string, IReadOnlyList<LogEntry>> logs)
         }
     }
 
-    /// <summary>What was acknowledged is where its publisher was told; one publisher's messages are in its order.</summary>
+    /// <summary>What was acknowledged is where its publisher was told; what was published later comes later.</summary>
     void CheckAcknowledgements(Ledger ledger)
     {
         var acknowledged = ledger.Acknowledged.ToList();
@@ -103,22 +103,35 @@ sealed class Checker(IReadOnlyDictionary<string, IReadOnlyList<LogEntry>> logs)
                 }
             }
 
-            foreach (var ofPublisher in inChannel.GroupBy(a => a.Publisher))
-            {
-                // Each waits for an acknowledgement before it publishes its next message.
-                foreach (var (former, next) in ofPublisher.OrderBy(a => a.Begun).Zip(ofPublisher.OrderBy(a => a.Begun).Skip(1)))
-                {
-                    if (former.Place.Epoch == next.Place.Epoch && former.Place.Offset >= next.Place.Offset)
-                    {
-                        Add(ViolationKind.Reordered, next.Channel, next.Publisher, $"{next.MessageId} at {next.Place} follows {former.MessageId} at {former.Place}", next.At);
-                    }
-                }
-            }
+            CheckOrder([.. inChannel]);
         }
 
         foreach (var (id, channel) in ledger.Tried.ExceptBy(acknowledged.Select(a => a.MessageId), t => t.Key))
         {
             Add(ViolationKind.Unacknowledged, channel, id, $"{id} was never acknowledged");
+        }
+    }
+
+    /// <summary>What was begun after another message had been acknowledged comes after it.</summary>
+    void CheckOrder(List<Acknowledgement> inChannel)
+    {
+        var promised = new Queue<Acknowledgement>(inChannel.OrderBy(a => a.At));
+        var latest = new Dictionary<string, Acknowledgement>();
+        foreach (var next in inChannel.OrderBy(a => a.Begun))
+        {
+            while (promised.TryPeek(out var former) && former.At < next.Begun)
+            {
+                promised.Dequeue();
+                if (!latest.TryGetValue(former.Place.Epoch, out var before) || former.Place.Offset > before.Place.Offset)
+                {
+                    latest[former.Place.Epoch] = former;
+                }
+            }
+
+            if (latest.TryGetValue(next.Place.Epoch, out var last) && last.Place.Offset >= next.Place.Offset)
+            {
+                Add(ViolationKind.Reordered, next.Channel, next.Publisher, $"{next.MessageId} at {next.Place} was begun after {last.MessageId} had been acknowledged at {last.Place}", next.At);
+            }
         }
     }
 
