@@ -8,9 +8,9 @@ LOAD=$BENCH/Load/bin/Release/net10.0/Load.dll
 GATEWAY_PATH='/hub?access_token={token}'
 
 ulimit -n "$(ulimit -Hn)"
-WORK=$(mktemp -d)
+WORK=$(mktemp -d)                      # Redis' files, and what the processes say
 PIDS=()
-trap 'stop_all; rm -rf "$WORK"' EXIT
+trap 'stop_all; [ -z "${BENCH_LOGS:-}" ] || cp "$WORK"/*.log "$BENCH_LOGS"; rm -rf "$WORK"' EXIT
 
 # One benchmark at a time. Its processes do not inherit the lock (see spawn).
 exec 9>"${TMPDIR:-/tmp}/orleans-realtime-bench.lock"

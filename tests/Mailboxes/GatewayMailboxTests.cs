@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Serialization;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Mailboxes.Redis;
@@ -7,7 +9,10 @@ namespace OrleansRealtime.Tests.Mailboxes;
 public sealed class GatewayMailboxTests
 {
     readonly TestQueue _queue = new();
-    readonly GatewayMailbox _mailbox = new(Mailbox.StreamOf("one"), new MailboxOptions { GatewayBatches = 40, GatewayBytes = 1000 });
+    readonly GatewayMailbox _mailbox = new(
+        Mailbox.StreamOf("one"),
+        new MailboxOptions { GatewayBatches = 40, GatewayBytes = 1000 },
+        new ServiceCollection().AddSerializer().BuildServiceProvider().GetRequiredService<Serializer>());
 
     [Fact]
     public void A_batch_is_done_with_when_the_agent_comes_back_for_more()

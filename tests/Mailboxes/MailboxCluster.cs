@@ -86,7 +86,8 @@ sealed class MailboxCluster : IAsyncDisposable
         where T : notnull => Cluster.GetSiloServiceProvider(Cluster.Silos[number].SiloAddress).GetRequiredService<T>();
 
     /// <summary>Gateways whose mailboxes are in the same queue.</summary>
-    public async Task<List<TestGateway>> GatewaysOfOneQueueAsync(int count)
+    /// <param name="clients">Whose they are, one after the other. A client takes one delivery at a time, for all its streams.</param>
+    public async Task<List<TestGateway>> GatewaysOfOneQueueAsync(int count, params IClusterClient[] clients)
     {
         var producers = Silo<MailboxProducers>();
         string queue = producers.QueueOf(Mailbox.StreamOf("gateway-0"));
@@ -95,7 +96,7 @@ sealed class MailboxCluster : IAsyncDisposable
         {
             if (producers.QueueOf(Mailbox.StreamOf($"gateway-{i}")) == queue)
             {
-                gateways.Add(await TestGateway.StartAsync(Cluster.Client, $"gateway-{i}"));
+                gateways.Add(await TestGateway.StartAsync(clients.ElementAtOrDefault(gateways.Count) ?? Cluster.Client, $"gateway-{i}"));
             }
         }
 

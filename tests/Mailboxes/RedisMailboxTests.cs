@@ -73,7 +73,7 @@ public sealed class RedisMailboxTests
     public async Task A_gateway_that_takes_nothing_delays_no_other_in_its_queue_and_is_told_what_it_missed()
     {
         await using var cluster = await MailboxCluster.StartAsync(1, settings: [("Realtime:Mailboxes:GatewayBatches", "32"), ("Realtime:Mailboxes:QueueLength", "100")]);
-        var gateways = await cluster.GatewaysOfOneQueueAsync(2);
+        var gateways = await cluster.GatewaysOfOneQueueAsync(2, cluster.Silo<IClusterClient>());
         var (stopped, other) = (gateways[0], gateways[1]);
 
         // Stopped before its first event, and so while its stream registers, too.

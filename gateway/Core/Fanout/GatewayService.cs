@@ -40,10 +40,7 @@ sealed partial class GatewayService(
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        _heard = Time.GetTimestamp();
-        _mailbox = await cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
-            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id))
-            .SubscribeAsync((batch, _) => OnMailboxAsync(batch));
+        _mailbox = await SubscribeAsync();
         var answer = await Lease.Heartbeat();
         _silos = [.. answer.Silos];
         health.Answered(answer.LogAvailable);
@@ -126,13 +123,25 @@ sealed partial class GatewayService(
         return answer.Known;
     }
 
-    /// <summary>The cluster may have dropped the subscription: with the lease, or because this process did not take what was delivered.</summary>
+    /// <summary>
+    /// The cluster may have dropped the subscription: with the lease, or because this process did not take what was delivered. A new one
+    /// it is: resuming the former would not register it again.
+    /// </summary>
     async Task ReconnectMailboxAsync()
     {
         MailboxSilent(Time.GetElapsedTime(_heard).TotalSeconds);
-        _heard = Time.GetTimestamp();
-        _mailbox = await _mailbox!.ResumeAsync((batch, _) => OnMailboxAsync(batch)).WaitAsync(AnswerTimeout, Time);
+        var former = _mailbox!;
+        _mailbox = await SubscribeAsync().WaitAsync(AnswerTimeout, Time);
         comparisons.CompareAll();
+        await former.UnsubscribeAsync().WaitAsync(AnswerTimeout, Time);
+    }
+
+    Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync()
+    {
+        _heard = Time.GetTimestamp();
+        return cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
+            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id))
+            .SubscribeAsync((batch, _) => OnMailboxAsync(batch));
     }
 
     async Task OnMailboxAsync(MailboxBatch batch)

@@ -10,6 +10,9 @@ namespace OrleansRealtime.Mailboxes;
 /// <summary>The outboxes of this silo, one for each gateway that its grains have something for.</summary>
 sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> options, TimeProvider time, ILogger<Outboxes> logger)
 {
+    /// <summary>How long an outbox that nothing is posted to is kept.</summary>
+    static readonly TimeSpan KeptIdle = TimeSpan.FromMinutes(10);
+
     readonly ConcurrentDictionary<string, Outbox> _outboxes = new();
 
     public void Post(string gatewayId, MailboxEvent mailboxEvent) =>
@@ -30,6 +33,15 @@ sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> o
 
     Outbox Create(string gatewayId)
     {
+        // Gateways have new ids at every start, and only the silo with the lease hears that one is gone.
+        foreach (var (id, outbox) in _outboxes)
+        {
+            if (outbox.Silence > KeptIdle)
+            {
+                _outboxes.TryRemove(new(id, outbox));
+            }
+        }
+
         var stream = services.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName).GetStream<MailboxBatch>(Mailbox.StreamOf(gatewayId));
         return new(gatewayId, stream.OnNextAsync, options.Value, time, logger);
     }
@@ -60,14 +72,19 @@ sealed partial class Outbox(
     readonly Lock _lock = new();
     readonly Queue<MailboxEvent> _waiting = new();
     long _sequence;
+    long _posted = time.GetTimestamp();
     long _bytes;
     bool _sending;
     bool _lost;
     bool _failing;
     TaskCompletionSource? _idle;
 
+    /// <summary>How long nothing has been posted.</summary>
+    public TimeSpan Silence => time.GetElapsedTime(Volatile.Read(ref _posted));
+
     public void Post(MailboxEvent mailboxEvent)
     {
+        Volatile.Write(ref _posted, time.GetTimestamp());
         lock (_lock)
         {
             if (_waiting.Count >= options.OutboxEvents || _bytes >= options.OutboxBytes)

@@ -1,3 +1,4 @@
+using Orleans.Serialization;
 using Orleans.Streams;
 
 namespace OrleansRealtime.Mailboxes.Redis;
@@ -6,7 +7,7 @@ namespace OrleansRealtime.Mailboxes.Redis;
 /// What waits for one gateway in the silo that reads its queue. Bounded: the oldest batches go first, and the next one that the gateway
 /// gets says so. Nothing here ever waits for the gateway.
 /// </summary>
-sealed class GatewayMailbox(StreamId streamId, MailboxOptions options)
+sealed class GatewayMailbox(StreamId streamId, MailboxOptions options, Serializer serializer)
 {
     /// <summary>Batches that a pulling agent delivers in one call, and that are done with together.</summary>
     public const int DeliveredTogether = 32;
@@ -65,7 +66,7 @@ sealed class GatewayMailbox(StreamId streamId, MailboxOptions options)
                 DropOldest();
             }
 
-            _waiting.Add((new(streamId, entry.Events, _next++), entry));
+            _waiting.Add((new(streamId, entry.Events, _next++, serializer), entry));
             _bytes += entry.Events.Length;
             _rung = false;
             changed = _changed;

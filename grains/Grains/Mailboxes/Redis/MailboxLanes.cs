@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Orleans.Serialization;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Redis;
@@ -12,7 +13,12 @@ namespace OrleansRealtime.Mailboxes.Redis;
 /// there are as many as there have been gateways at a time.
 /// </summary>
 sealed partial class MailboxLanes(
-    IServiceProvider services, RedisConnection redis, MailboxSubscriptions subscriptions, IOptions<MailboxOptions> options, ILogger<MailboxLanes> logger)
+    IServiceProvider services,
+    RedisConnection redis,
+    MailboxSubscriptions subscriptions,
+    Serializer serializer,
+    IOptions<MailboxOptions> options,
+    ILogger<MailboxLanes> logger)
     : QueueBalancerBase(services, logger), IStreamQueueMapper, IAsyncDisposable
 {
     /// <summary>How long what comes for a gateway without a subscription is dropped before it is looked for one again.</summary>
@@ -136,7 +142,7 @@ sealed partial class MailboxLanes(
             known = _mailboxes.TryGetValue(entry.StreamId, out mailbox);
             if (!known)
             {
-                _mailboxes.Add(entry.StreamId, mailbox = new GatewayMailbox(entry.StreamId, options.Value));
+                _mailboxes.Add(entry.StreamId, mailbox = new GatewayMailbox(entry.StreamId, options.Value, serializer));
             }
         }
 

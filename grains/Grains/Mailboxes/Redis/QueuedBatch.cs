@@ -10,11 +10,16 @@ namespace OrleansRealtime.Mailboxes.Redis;
 /// One send of an outbox, between the queue and the gateway. The events are serialized once, where they are sent, and deserialized
 /// once, in the gateway: whoever carries them carries bytes.
 /// </summary>
+/// <param name="streamId">The mailbox.</param>
+/// <param name="events">What <see cref="Serialize"/> made of the events.</param>
+/// <param name="number">See <see cref="Number"/>.</param>
+/// <param name="serializer">For a subscriber in this silo, whom it reaches as it is.</param>
+/// <param name="lost">See <see cref="Lost"/>.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.QueuedBatch"), SerializationCallbacks(typeof(OnDeserializedCallbacks))]
-sealed class QueuedBatch(StreamId streamId, byte[] events, long number, bool lost = false) : IBatchContainer, IOnDeserialized
+sealed class QueuedBatch(StreamId streamId, byte[] events, long number, Serializer serializer, bool lost = false) : IBatchContainer, IOnDeserialized
 {
     [NonSerialized]
-    Serializer? _serializer;
+    Serializer _serializer = serializer;
 
     [Id(0)]
     public StreamId StreamId { get; } = streamId;
@@ -38,17 +43,12 @@ sealed class QueuedBatch(StreamId streamId, byte[] events, long number, bool los
 
     public StreamSequenceToken SequenceToken => new EventSequenceTokenV2(_number);
 
-    public QueuedBatch AfterLoss() => _lost ? this : new(StreamId, _events, _number, lost: true);
+    public QueuedBatch AfterLoss() => _lost ? this : new(StreamId, _events, _number, _serializer, lost: true);
 
     public static byte[] Serialize(Serializer serializer, object[] events) => serializer.SerializeToArray(events);
 
     public IEnumerable<Tuple<T, StreamSequenceToken>> GetEvents<T>()
     {
-        if (_serializer is null)
-        {
-            throw new InvalidOperationException("Events are read where they were deserialized, by their gateway.");
-        }
-
         var token = new EventSequenceTokenV2(_number);
         return _serializer.Deserialize<object[]>(_events)!.OfType<T>().Select((e, i) => Tuple.Create<T, StreamSequenceToken>(
             _lost && i == 0 && e is MailboxBatch batch ? (T)(object)(batch with { Lost = true }) : e,
