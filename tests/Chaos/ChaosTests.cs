@@ -6,13 +6,6 @@ using OrleansRealtime.Tests.Cluster.Records;
 
 namespace OrleansRealtime.Tests.Chaos;
 
-/// <summary>It takes all of a small machine: nothing runs beside it.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class AloneTests
-{
-    public const string Name = "chaos";
-}
-
 /// <summary>
 /// Real processes, real clients, and faults from a seed (docs/chaos.md). The environment chooses a longer or another run:
 /// <c>CHAOS_SECONDS</c>, how long faults come (70); <c>CHAOS_SEED</c>, which faults (1); <c>CHAOS_REPORT</c>, a file to which the

@@ -36,6 +36,8 @@ sealed class Crowd : IAsyncDisposable
 
     public IReadOnlyList<RoamingClient> Members => _members;
 
+    public IReadOnlyList<RoamingClient> Visitors => _visitors;
+
     public IEnumerable<RoamingClient> Clients => _members.Concat(_visitors);
 
     /// <summary>Connects all clients; half of each kind to each gateway.</summary>
@@ -43,18 +45,24 @@ sealed class Crowd : IAsyncDisposable
     {
         var crowd = new Crowd(cluster, seed);
         using var rest = new RestApi(cluster.Addresses[0]);
-        for (int i = 0; i < (size.Rooms * size.Members) + size.Visitors; i++)
+        for (int i = 0; i < size.Rooms * size.Members; i++)
         {
-            bool isVisitor = i >= size.Rooms * size.Members;
-            string user = $"{(isVisitor ? "visitor" : "member")}-{crowd._name}-{i}";
-            string? room = isVisitor ? null : $"room-{crowd._name}-{i % size.Rooms}";
-            var visit = new Visit(user, await rest.TokenAsync(user, "&expiresIn=86400"), room, isVisitor, crowd.Chronicle);
-            OpenConnection open = i / size.Rooms % 2 == 0 ? SignalRChat.OpenAsync : SseChat.OpenAsync;
-            (isVisitor ? crowd._visitors : crowd._members).Add(new(visit, open, () => cluster.Addresses, i / size.Rooms / 2, crowd.Ledger));
+            crowd._members.Add(await NewClientAsync($"member-{crowd._name}-{i}", $"room-{crowd._name}-{i % size.Rooms}", i / size.Rooms));
+        }
+
+        for (int i = 0; i < size.Visitors; i++)
+        {
+            crowd._visitors.Add(await NewClientAsync($"visitor-{crowd._name}-{i}", null, i));
         }
 
         await Task.WhenAll(crowd.Clients.Select(c => c.ComeAsync()));
         return crowd;
+
+        async Task<RoamingClient> NewClientAsync(string user, string? room, int number)
+        {
+            var visit = new Visit(user, await rest.TokenAsync(user, "&expiresIn=86400"), room, inbox: room is null, crowd.Chronicle);
+            return new(visit, number % 2 == 0 ? SignalRChat.OpenAsync : SseChat.OpenAsync, () => cluster.Addresses, number / 2, crowd.Ledger);
+        }
     }
 
     /// <summary>Every member publishes to its room, one message after the other; returns when all are acknowledged.</summary>
@@ -65,6 +73,9 @@ sealed class Crowd : IAsyncDisposable
             await PublishAsync(member, member.Visit.Room!.Channel);
         }
     }));
+
+    /// <summary>Every visitor is sent a direct message; returns when all are acknowledged.</summary>
+    public Task PublishDirectAsync() => Task.WhenAll(_visitors.Select(v => PublishAsync(_members[0], v.Visit.Inbox!.Channel)));
 
     /// <summary>From now on members publish at this interval, and visitors come and go.</summary>
     public void BeginLoad(TimeSpan interval)
