@@ -27,7 +27,13 @@ public sealed class ChaosTests(ITestOutputHelper output)
 
         // A long run must not be trimmed, nor forget message ids before it has compared them.
         await using var cluster = await RealtimeCluster.StartAsync(
-            settings: [("Realtime:Channels:Rooms:Count", "10000000"), ("Realtime:Channels:Rooms:Bytes", "4000000000"), ("Realtime:Channels:Inboxes:Count", "10000000"), ("Realtime:Channels:Inboxes:Bytes", "4000000000")]);
+            settings:
+            [
+                ("Realtime:Channels:Rooms:Count", "10000000"),
+                ("Realtime:Channels:Rooms:Bytes", "4000000000"),
+                ("Realtime:Channels:Inboxes:Count", "10000000"),
+                ("Realtime:Channels:Inboxes:Bytes", "4000000000"),
+            ]);
         await using var crowd = await Crowd.ComeAsync(cluster, Size, seed);
         foreach (var node in cluster.Nodes)
         {
@@ -52,20 +58,25 @@ public sealed class ChaosTests(ITestOutputHelper output)
     static string Summarize(int seed, int seconds, IReadOnlyList<Injected> faults, Verdict verdict, RealtimeCluster cluster)
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"Chaos: seed {seed}, {seconds} s, {faults.Count} faults, {cluster.Nodes.Sum(n => n.SelfRestarts)} nodes ended by themselves and were restarted.");
-        text.AppendLine(CultureInfo.InvariantCulture, $"acknowledged {verdict.Ledger.Acknowledged.Count}, delivered {verdict.Records.Sum(r => r.Entries.Count(e => e.Kind == EntryKind.Received))}, lost {verdict.Count(ViolationKind.Lost, ViolationKind.WrongPlace)}, doubled {verdict.Count(ViolationKind.Doubled)}, reordered {verdict.Count(ViolationKind.Reordered)}, gaps told {verdict.Gaps}, other violations {verdict.Count(ViolationKind.Unacknowledged, ViolationKind.Invented, ViolationKind.Error, ViolationKind.Presence)}");
-        text.AppendLine("| fault | count | longest wait for an acknowledgement | for a delivery after it |");
-        text.AppendLine("| --- | --- | --- | --- |");
+        void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
+        Line($"Chaos: seed {seed}, {seconds} s, {faults.Count} faults; {cluster.Nodes.Sum(n => n.SelfRestarts)} nodes ended by themselves and were restarted.");
+        Line($"- acknowledged {verdict.Ledger.Acknowledged.Count}, delivered {verdict.Records.Sum(r => r.Entries.Count(e => e.Kind == EntryKind.Received))}");
+        Line($"- lost {verdict.Count(ViolationKind.Lost, ViolationKind.WrongPlace)}, doubled {verdict.Count(ViolationKind.Doubled)}, reordered {verdict.Count(ViolationKind.Reordered)}");
+        Line($"- never acknowledged {verdict.Count(ViolationKind.Unacknowledged)}, gaps told {verdict.Gaps}, other violations {verdict.Count(ViolationKind.Invented, ViolationKind.Error, ViolationKind.Presence)}");
+        Line($"");
+        Line($"| fault | count | longest wait for an acknowledgement | for a delivery after it |");
+        Line($"| --- | --- | --- | --- |");
         var outages = Outages.Measure(faults, verdict);
-        foreach (var outage in outages)
+        foreach (var (kind, count, publish, delivery) in outages)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"| {outage.Faults} | {(outage.Count == 0 ? "" : outage.Count)} | {outage.Publish.Length.TotalSeconds:0.0} s | {outage.Delivery.Length.TotalSeconds:0.0} s |");
+            Line($"| {kind} | {(count == 0 ? "" : count)} | {publish.Length.TotalSeconds:0.0} s | {delivery.Length.TotalSeconds:0.0} s |");
         }
 
+        Line($"");
         foreach (var wait in outages.SelectMany(o => new[] { o.Publish, o.Delivery }).Where(w => w.Length > Long))
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"{wait.Client} waited {wait.Length.TotalSeconds:0.0} s for {wait.MessageId}, tried {wait.Attempts} times:");
-            text.AppendLine(verdict.Chronicle.Tell(wait.Client, wait.From));
+            Line($"{wait.Client} waited {wait.Length.TotalSeconds:0.0} s for {wait.MessageId}, tried {wait.Attempts} times:");
+            Line($"{verdict.Chronicle.Tell(wait.Client, wait.From)}");
         }
 
         return text.ToString();

@@ -8,7 +8,8 @@ namespace OrleansRealtime.Tests.Chaos;
 /// <summary>Does to a cluster what a schedule says. Faults of different nodes may last side by side; those of one node take turns.</summary>
 sealed class FaultInjector(RealtimeCluster cluster, Crowd crowd)
 {
-    readonly Dictionary<object, SemaphoreSlim> _turns = cluster.Nodes.Cast<object>().Append(cluster.Redis).Append(crowd).ToDictionary(t => t, _ => new SemaphoreSlim(1));
+    readonly Dictionary<object, SemaphoreSlim> _turns =
+        cluster.Nodes.Cast<object>().Append(cluster.Redis).Append(crowd).ToDictionary(t => t, _ => new SemaphoreSlim(1));
 
     /// <summary>Completes when all faults are over and every node is ready again.</summary>
     public async Task<IReadOnlyList<Injected>> RunAsync(IReadOnlyList<Fault> schedule, CancellationToken cancellationToken)

@@ -35,7 +35,8 @@ static class Outages
         foreach (var each in verdict.Ledger.Acknowledged)
         {
             acknowledged[each.MessageId] = each;
-            Add(new(each.Publisher, each.MessageId, each.Begun, each.At, each.Attempts), (o, wait) => wait.Length > o.Publish.Length ? o with { Publish = wait } : o);
+            var wait = new Wait(each.Publisher, each.MessageId, each.Begun, each.At, each.Attempts);
+            Change(wait, o => wait.Length > o.Publish.Length ? o with { Publish = wait } : o);
         }
 
         // Visitors are away for reasons of their own.
@@ -45,17 +46,18 @@ static class Outages
             {
                 if (acknowledged.TryGetValue(entry.MessageId!, out var promise))
                 {
-                    Add(new(record.Member, entry.MessageId!, promise.At, entry.At, 0), (o, wait) => wait.Length > o.Delivery.Length ? o with { Delivery = wait } : o);
+                    var wait = new Wait(record.Member, entry.MessageId!, promise.At, entry.At, promise.Attempts);
+                    Change(wait, o => wait.Length > o.Delivery.Length ? o with { Delivery = wait } : o);
                 }
             }
         }
 
         return [.. outages.Values];
 
-        void Add(Wait wait, Func<Outage, Wait, Outage> longer)
+        void Change(Wait wait, Func<Outage, Outage> change)
         {
             string cause = CauseOf(faults, wait);
-            outages[cause] = longer(outages.GetValueOrDefault(cause) ?? new(cause, 0, Wait.None, Wait.None), wait);
+            outages[cause] = change(outages.GetValueOrDefault(cause) ?? new(cause, 0, Wait.None, Wait.None));
         }
     }
 
@@ -69,6 +71,7 @@ static class Outages
         }
 
         var latest = begun.MaxBy(f => f.Began)!;
-        return faults.Any(f => f != latest && f.Began < wait.To && f.Ended > wait.From && f.Fault.Kind != latest.Fault.Kind) ? Several : $"{latest.Fault.Kind}";
+        bool IsAnother(Injected fault) => fault.Fault.Kind != latest.Fault.Kind && fault.Began < wait.To && fault.Ended > wait.From;
+        return faults.Any(IsAnother) ? Several : $"{latest.Fault.Kind}";
     }
 }

@@ -106,9 +106,7 @@ sealed class Crowd : IAsyncDisposable
         }
 
         var records = Clients.SelectMany(c => c.Visit.Records).ToList();
-        await Eventually.Holds(
-            () => Task.FromResult(records.All(r => logs[r.Channel] is not [.., var last] || r.Cursor is { } c && c.Epoch == last.Place.Epoch && c.Offset >= last.Place.Offset)),
-            SettleLimit);
+        await Eventually.Holds(() => Task.FromResult(records.All(r => HasAll(r, logs[r.Channel]))), SettleLimit);
         var violations = Checker.Check(logs, Ledger, records).ToList();
         violations.AddRange(await CheckPresenceAsync(rest));
         return new(violations, records, logs, Ledger, Chronicle);
@@ -129,9 +127,12 @@ sealed class Crowd : IAsyncDisposable
         _loadEnds.Dispose();
     }
 
+    static bool HasAll(MemberRecord record, IReadOnlyList<LogEntry> log) =>
+        log is not [.., var last] || (record.Cursor is { } cursor && cursor.Epoch == last.Place.Epoch && cursor.Offset >= last.Place.Offset);
+
     static async Task<IReadOnlyList<LogEntry>> LogAsync(RestApi rest, string channel, string token)
     {
-        string path = channel.StartsWith("room:", StringComparison.Ordinal) ? $"/api/rooms/{channel[5..]}/messages" : $"/api/users/{channel[5..]}/messages";
+        string path = RestApi.MessagesOf(channel);
         return
         [
             .. (await rest.AllAsync(path, token)).Select(m => new LogEntry(
@@ -155,8 +156,8 @@ sealed class Crowd : IAsyncDisposable
                     var told = presence.GetProperty("list").EnumerateArray().Select(Present).Order();
                     if (!told.SequenceEqual(truth))
                     {
-                        found.Add(new(
-                            ViolationKind.Presence, $"room:{room.Key}", "presence", $"there: {string.Join(", ", truth)}; told: {string.Join(", ", told)}", DateTime.UtcNow));
+                        string difference = $"there: {string.Join(", ", truth)}; told: {string.Join(", ", told)}";
+                        found.Add(new(ViolationKind.Presence, $"room:{room.Key}", "presence", difference, DateTime.UtcNow));
                     }
                 }
 
@@ -215,5 +216,6 @@ sealed class Crowd : IAsyncDisposable
         }
     }
 
-    Task<bool> PublishAsync(RoamingClient member, string channel) => member.PublishAsync(channel, $"{member.Visit.User}-{Interlocked.Increment(ref _published)}");
+    Task<bool> PublishAsync(RoamingClient member, string channel) =>
+        member.PublishAsync(channel, $"{member.Visit.User}-{Interlocked.Increment(ref _published)}");
 }

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using OrleansRealtime.Tests.Cluster.Records;
+using OrleansRealtime.Tests.Processes;
 
 namespace OrleansRealtime.Tests.Cluster.Clients;
 
@@ -45,8 +46,7 @@ sealed class SseChat : IChatConnection
 
     public async Task<Place> PublishAsync(string channel, string messageId, CancellationToken cancellationToken)
     {
-        string path = channel.StartsWith("room:", StringComparison.Ordinal) ? $"/api/rooms/{channel[5..]}/messages" : $"/api/users/{channel[5..]}/messages";
-        using var answer = await _http.PostAsJsonAsync(path, new { data = messageId, messageId }, cancellationToken);
+        using var answer = await _http.PostAsJsonAsync(RestApi.MessagesOf(channel), new { data = messageId, messageId }, cancellationToken);
         string text = await answer.Content.ReadAsStringAsync(cancellationToken);
         var body = text.StartsWith('{') ? JsonDocument.Parse(text).RootElement : default;
         if (!answer.IsSuccessStatusCode)
@@ -94,7 +94,7 @@ sealed class SseChat : IChatConnection
             string answer = await response.Content.ReadAsStringAsync(cancellationToken);
             var status = response.StatusCode;
             response.Dispose();
-            throw new RefusedException(status is HttpStatusCode.ServiceUnavailable or HttpStatusCode.BadGateway ? $"unavailable: {answer}" : $"{(int)status}: {answer}");
+            throw new RefusedException(status == HttpStatusCode.ServiceUnavailable ? $"unavailable: {answer}" : $"{(int)status}: {answer}");
         }
 
         var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

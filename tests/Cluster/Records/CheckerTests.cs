@@ -169,7 +169,9 @@ public sealed class CheckerTests
         _log.Add(new(new("f", 1), "new"));
         _ledger.Try(Channel, "new");
         _member.Receive(new("f", 1), "new");
-        Assert.Contains(Checker.Check(Logs(), _ledger, [_member]), v => v.Subject == "ann" && v.Kind == ViolationKind.Lost && v.Text.Contains("epoch", StringComparison.Ordinal));
+        Assert.Contains(
+            Checker.Check(Logs(), _ledger, [_member]),
+            v => v.Subject == "ann" && v.Kind == ViolationKind.Lost && v.Text.Contains("epoch", StringComparison.Ordinal));
     }
 
     void Finds(params ViolationKind[] kinds)
@@ -191,7 +193,8 @@ public sealed class CheckerTests
     {
         _ledger.Try(Channel, id);
         int count = _ledger.Acknowledged.Count;
-        _ledger.Acknowledge(new("bob", Channel, id, new("e", offset), DateTime.UnixEpoch.AddSeconds(begun ?? (2 * count)), DateTime.UnixEpoch.AddSeconds((2 * count) + 1), 1));
+        var tried = DateTime.UnixEpoch.AddSeconds(begun ?? (2 * count));
+        _ledger.Acknowledge(new("bob", Channel, id, new("e", offset), tried, DateTime.UnixEpoch.AddSeconds((2 * count) + 1), 1));
     }
 
     void See(params int[] offsets)
