@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A gateway is killed, and its clients come back to the other one at once. See README.md.
-#   CONNECTIONS=10000 PLACE=even|first RATE=5 REDIS_AOF=yes|no
+#   CONNECTIONS=10000 PLACE="even first" RATE=5 REDIS_AOF=yes|no
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/processes.sh"
 build bench/Load silo gateway

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Acknowledged publishes into one room: straight to its grain, and through a gateway. See README.md.
-#   CALLS=1 CONNECTIONS=8 WINDOW=64 SECONDS_EACH=6 REDIS_AOF=yes|no
+#   CALLS="1 4" CONNECTIONS="1 8" WINDOW=64 SECONDS_EACH=6 REDIS_AOF=yes|no
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/processes.sh"
 build bench/Load bench/Rooms silo gateway

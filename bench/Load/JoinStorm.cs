@@ -23,7 +23,7 @@ sealed class JoinStorm : IScenario
     readonly Queue<Connection> _homeless = new();
     readonly Latencies _resumed = new(), _caughtUp = new();
     readonly HashSet<int> _behind = [];
-    long _start, _scheduled, _killedAt, _numberAtKill, _retries, _unrecovered, _refused;
+    long _start, _scheduled, _killedAt, _numberAtKill, _retries, _unrecovered, _refused, _presence;
 
     public JoinStorm(LoadOptions options)
     {
@@ -64,6 +64,7 @@ sealed class JoinStorm : IScenario
             .Add(_caughtUp, "first_live_message_")
             .Add(_traffic.Latencies, "delivery_")
             .Add("published_since", _traffic.Rooms[0].Published - _numberAtKill)
+            .Add("presence_deliveries", _presence)
             .Add("retries", _retries)
             .Add("rss_before_mb", before)
             .Add("rss_peak_mb", _options.Servers.PeakMegabytes())
@@ -97,6 +98,7 @@ sealed class JoinStorm : IScenario
             _refused++;
         }
 
+        _presence += _killedAt > 0 && text.IndexOf("\"target\":\"presence\""u8) >= 0 ? 1 : 0;
         long number = _traffic.Count(connection, text, now);
         if (number == _cursors.Count)
         {

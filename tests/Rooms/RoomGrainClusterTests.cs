@@ -24,7 +24,8 @@ public sealed class TwoSilos : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _store.GetRequiredService<SqliteChannelStore>().Open();
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Realtime:Gateways:Lease", "00:00:02")]).Build();
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(
+            [new("Realtime:Gateways:Lease", "00:00:02"), new("Realtime:Channels:PresenceDeliveries", "200")]).Build();
         var builder = new InProcessTestClusterBuilder(2);
         builder.ConfigureSilo((_, silo) =>
         {
@@ -99,6 +100,24 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
         presence = await Room.Presence(100);
         Assert.Equal(new Member("ann", 1), Assert.Single(presence.List));
         await Eventually.True("bob's leaving is told", () => two.Events.OfType<PresenceChanged>().Any(p => p.Left.Contains("bob")));
+    }
+
+    [Fact]
+    public async Task Comings_and_goings_that_follow_one_another_are_told_together()
+    {
+        const int users = 100;
+        var gateway = await GatewayAsync();
+        for (int i = 0; i < users; i++)
+        {
+            await Room.Submit(gateway.Batch(presence: [new($"user-{i}", 1)]));
+        }
+
+        await Eventually.True("all are told of", () => Told().SelectMany(p => p.Joined).Distinct().Count() == users, () => Told().Count);
+        Assert.Equal(users, Told().Sum(p => p.Joined.Count));
+        Assert.Equal(users, Told()[^1].Members);
+        Assert.True(Told().Count < users / 2, $"{Told().Count} events");
+
+        List<PresenceChanged> Told() => [.. gateway.Events.OfType<PresenceChanged>()];
     }
 
     [Fact]

@@ -57,6 +57,8 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     protected ChannelOptions Options => _services.Options;
 
+    protected TimeProvider Time => _services.Time;
+
     /// <summary>Who is there, by gateway.</summary>
     protected IEnumerable<(string GatewayId, IReadOnlyDictionary<string, PresenceCount> Counts)> PresenceByGateway =>
         _gateways.Select(g => (g.Key, (IReadOnlyDictionary<string, PresenceCount>)g.Value.Presence));

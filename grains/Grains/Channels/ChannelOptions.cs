@@ -38,6 +38,9 @@ public sealed class ChannelOptions
     /// <summary>Rooms with more members than this tell the number of members only, and name nobody who comes or goes.</summary>
     public int NamedPresenceLimit { get; set; } = 1_000;
 
+    /// <summary>How many members of a room may be told of comings and goings in a second, all in all: the larger the room, the fewer times.</summary>
+    public int PresenceDeliveries { get; set; } = 10_000;
+
     internal Retention RetentionOf(ChannelKind kind) => kind switch
     {
         ChannelKind.Room => Rooms.ToRetention(),
@@ -87,6 +90,7 @@ sealed class ChannelOptionsValidator : IValidateOptions<ChannelOptions>
         Check(options.HeadRepetition >= TimeSpan.FromMilliseconds(10) && options.HeadRepetition <= TimeSpan.FromMinutes(1),
             nameof(options.HeadRepetition), "must be 10 ms to 1 minute");
         Check(options.NamedPresenceLimit >= 0, nameof(options.NamedPresenceLimit), "must not be negative");
+        Check(options.PresenceDeliveries >= 1, nameof(options.PresenceDeliveries), "must be at least 1");
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
     }
 }

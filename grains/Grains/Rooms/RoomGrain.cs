@@ -6,8 +6,15 @@ namespace OrleansRealtime.Rooms;
 /// <summary>A room: a channel whose presence is told to its members. A member is there while any gateway holds a connection of his in the room.</summary>
 sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room, services), IRoomGrain
 {
+    /// <summary>However large a room is, its members are told of changes at least this often.</summary>
+    static readonly TimeSpan LongestInterval = TimeSpan.FromSeconds(5);
+
     readonly Dictionary<string, int> _members = [];
+    readonly HashSet<string> _joined = [];
+    readonly HashSet<string> _left = [];
     int _connections;
+    long _told;
+    IGrainTimer? _telling;
 
     public Task<RoomPresence> Presence(int limit) => Task.FromResult(new RoomPresence(
         _members.Count,
@@ -16,7 +23,6 @@ sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room
 
     protected override void OnPresence(IReadOnlyList<(string Key, int Before, int After)> changes)
     {
-        List<string> joined = [], left = [];
         foreach (var (user, before, after) in changes)
         {
             _connections += after - before;
@@ -25,21 +31,58 @@ sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room
             if (now > 0)
             {
                 _members[user] = now;
-                if (was == 0)
+                if (was == 0 && !_left.Remove(user))
                 {
-                    joined.Add(user);
+                    _joined.Add(user);
                 }
             }
-            else if (_members.Remove(user))
+            else if (_members.Remove(user) && !_joined.Remove(user))
             {
-                left.Add(user);
+                _left.Add(user);
             }
         }
 
-        if (joined.Count + left.Count > 0)
+        Tell();
+    }
+
+    /// <summary>
+    /// Tells what has changed since the last time: at once in a small room, and in a large one so seldom that telling everybody stays
+    /// within <see cref="ChannelOptions.PresenceDeliveries"/>. A thousand who come at once would else be told of one another a million times.
+    /// </summary>
+    void Tell()
+    {
+        if (_telling is not null || _joined.Count + _left.Count == 0)
         {
-            bool named = _members.Count <= Options.NamedPresenceLimit;
-            PostToAll(new PresenceChanged(Channel, named ? joined : [], named ? left : [], _members.Count));
+            return;
         }
+
+        var interval = TimeSpan.FromSeconds(Math.Min((double)_members.Count / Options.PresenceDeliveries, LongestInterval.TotalSeconds));
+        var wait = interval - Time.GetElapsedTime(_told);
+        if (wait > TimeSpan.Zero)
+        {
+            _telling = this.RegisterGrainTimer(
+                _ => TellNow(), (object?)null, new GrainTimerCreationOptions(wait, Timeout.InfiniteTimeSpan) { Interleave = true });
+            return;
+        }
+
+        TellNow();
+    }
+
+    Task TellNow()
+    {
+        _telling?.Dispose();
+        _telling = null;
+        if (_joined.Count + _left.Count == 0)
+        {
+            // Who came has gone again.
+            return Task.CompletedTask;
+        }
+
+        bool named = _members.Count <= Options.NamedPresenceLimit;
+        PostToAll(new PresenceChanged(Channel, named ? [.. _joined] : [], named ? [.. _left] : [], _members.Count));
+        _joined.Clear();
+        _left.Clear();
+        _told = Time.GetTimestamp();
+        return Task.CompletedTask;
     }
 }
