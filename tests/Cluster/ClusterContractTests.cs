@@ -42,7 +42,8 @@ sealed class ContractCluster(RealtimeCluster cluster) : IContractHost
     {
         using var http = new HttpClient { BaseAddress = NextAddress() };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync(user));
-        using var stream = new StreamReader(await http.GetStreamAsync(new Uri("/events?user=1", UriKind.Relative), TestContext.Current.CancellationToken));
+        var events = await http.GetStreamAsync(new Uri("/events?user=1", UriKind.Relative), TestContext.Current.CancellationToken);
+        using var stream = new StreamReader(events);
         while (true)
         {
             string line = (await stream.ReadLineAsync(TestContext.Current.CancellationToken))!;

@@ -18,3 +18,10 @@ public sealed class ClusterTests : ICollectionFixture<SharedCluster>
 {
     public const string Name = "cluster";
 }
+
+/// <summary>Tests that start clusters of their own: they take all of a small machine, so nothing runs beside them either.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class AloneTests
+{
+    public const string Name = "alone";
+}

@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using OrleansRealtime.Tests.Cluster;
 using OrleansRealtime.Tests.Contracts;
-using OrleansRealtime.Tests.Redis;
+using OrleansRealtime.Tests.Processes;
 using OrleansRealtime.Tests.Sse;
 
 namespace OrleansRealtime.Tests.Mailboxes;
@@ -9,6 +10,7 @@ namespace OrleansRealtime.Tests.Mailboxes;
 /// The promise that a gateway which is dead or stopped delays no other by more than a second, with real processes: one gateway that is
 /// stopped, one that is killed, one that starts while they are away, and one that is watched, all in one queue.
 /// </summary>
+[Collection(AloneTests.Name)]
 public sealed class DeadGatewayTests
 {
     /// <summary>Long enough for leases to lapse and for calls to the dead to time out.</summary>
@@ -19,15 +21,13 @@ public sealed class DeadGatewayTests
     [Fact]
     public async Task A_dead_or_stopped_gateway_delays_no_event_of_another_by_more_than_a_second()
     {
-        await using var redis = await RedisServer.StartAsync();
-        await using var silo = ClusterProcess.StartSilo(redis.ConnectionString, ("Realtime__Mailboxes__Queues", "1"));
-        await using var watched = await ClusterProcess.StartGatewayAsync(redis.ConnectionString);
-        await using var stopped = await ClusterProcess.StartGatewayAsync(redis.ConnectionString);
-        await using var killed = await ClusterProcess.StartGatewayAsync(redis.ConnectionString);
-        string token = await watched.TokenAsync("ann");
+        await using var cluster = await RealtimeCluster.StartAsync(silos: 1, gateways: 3, ("Realtime:Mailboxes:Queues", "1"));
+        var (watched, stopped, killed) = (cluster.Gateways[0], cluster.Gateways[1], cluster.Gateways[2]);
+        using var rest = new RestApi(watched.Address);
+        string token = await rest.TokenAsync("ann");
         var transport = new SseTransport();
         await using var watcher = await transport.JoinAsync(watched.Address, token, "lobby");
-        await using var publisher = await transport.JoinAsync(watched.Address, await watched.TokenAsync("bob"), "lobby");
+        await using var publisher = await transport.JoinAsync(watched.Address, await rest.TokenAsync("bob"), "lobby");
         await using var withStopped = await transport.JoinAsync(stopped.Address, token, "lobby");
         await using var withKilled = await transport.JoinAsync(killed.Address, token, "lobby");
 
@@ -40,7 +40,6 @@ public sealed class DeadGatewayTests
 
         var delays = new List<TimeSpan>();
         ITransportClient? late = null;
-        ClusterProcess? lateGateway = null;
         using var pace = new PeriodicTimer(Pace);
         try
         {
@@ -48,15 +47,14 @@ public sealed class DeadGatewayTests
             {
                 if (i == 20)
                 {
-                    stopped.Stop();
+                    stopped.Pause();
                     await killed.KillAsync();
                 }
 
                 if (i == 100)
                 {
                     // A gateway that comes when the others have gone waits for nobody either.
-                    lateGateway = await ClusterProcess.StartGatewayAsync(redis.ConnectionString);
-                    late = await transport.JoinAsync(lateGateway.Address, token, "lobby");
+                    late = await transport.JoinAsync((await cluster.AddGatewayAsync()).Address, token, "lobby");
                 }
 
                 long sent = Stopwatch.GetTimestamp();
@@ -71,10 +69,10 @@ public sealed class DeadGatewayTests
                 await pace.WaitForNextTickAsync(TestContext.Current.CancellationToken);
             }
 
-            Assert.True(delays.Max() < TimeSpan.FromSeconds(1), $"{delays.Max()} at message {delays.IndexOf(delays.Max()) + 1}. {silo.Output}");
+            Assert.True(delays.Max() < TimeSpan.FromSeconds(1), $"{delays.Max()} at message {delays.IndexOf(delays.Max()) + 1}. {cluster.Silos[0].Output}");
 
             // The one that was stopped comes back, and its client gets what it has missed, once and in order.
-            stopped.Continue();
+            stopped.Resume();
             for (int i = 1; i <= Messages; i++)
             {
                 Assert.Equal($"{i}", (await withStopped.NextAsync()).Text);
@@ -83,7 +81,6 @@ public sealed class DeadGatewayTests
         finally
         {
             await (late?.DisposeAsync() ?? ValueTask.CompletedTask);
-            await (lateGateway?.DisposeAsync() ?? ValueTask.CompletedTask);
         }
     }
 }

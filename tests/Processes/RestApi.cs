@@ -53,5 +53,9 @@ sealed class RestApi(Uri address) : IDisposable
         }
     }
 
+    /// <summary>The path of the messages of <c>room:name</c> or <c>user:name</c>.</summary>
+    public static string MessagesOf(string channel) =>
+        channel.StartsWith("room:", StringComparison.Ordinal) ? $"/api/rooms/{channel[5..]}/messages" : $"/api/users/{channel[5..]}/messages";
+
     public void Dispose() => _http.Dispose();
 }

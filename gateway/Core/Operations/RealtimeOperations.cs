@@ -35,9 +35,9 @@ sealed class RealtimeOperations(
     /// <summary>Begins what a two-way connection gets unasked: notifications of the default namespace, and the user's inbox.</summary>
     public async Task StartAsync(ClientConnection connection, Cursor? inbox, Cursor? notifications, CancellationToken cancellationToken)
     {
-        await FollowAsync(connection, ChannelId.Namespace(RoomName.DefaultNamespace), notifications, cancellationToken);
+        await ResumeAsync(connection, ChannelId.Namespace(RoomName.DefaultNamespace), notifications, cancellationToken);
         inbox ??= await InboxStartAsync(connection.UserId, cancellationToken);
-        await FollowAsync(connection, ChannelId.User(connection.UserId), inbox, cancellationToken);
+        await ResumeAsync(connection, ChannelId.User(connection.UserId), inbox, cancellationToken);
     }
 
     /// <summary>What a stream is of: notifications, the rooms, and the inbox where wanted.</summary>
@@ -74,6 +74,16 @@ sealed class RealtimeOperations(
         {
             LocalChannels.Unsubscribe(connection, channel);
             throw Unavailable(exception);
+        }
+    }
+
+    /// <summary>The same for a channel whose delivery nobody waits for: where the cursor is no good, the client is told by an event.</summary>
+    public async Task ResumeAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        var result = await FollowAsync(connection, channel, cursor, cancellationToken);
+        if (!result.Recovered)
+        {
+            connection.Send(new(new GapDetected(channel, result.Position, "not_recovered")));
         }
     }
 

@@ -122,11 +122,7 @@ sealed class SseStreams(
         {
             if (cursors[i] is { } cursor)
             {
-                var result = await operations.FollowAsync(connection, audience[i], cursor, aborted);
-                if (!result.Recovered)
-                {
-                    connection.Send(new(new GapDetected(audience[i], result.Position, "not_recovered")));
-                }
+                await operations.ResumeAsync(connection, audience[i], cursor, aborted);
             }
         }
     }

@@ -32,10 +32,13 @@ sealed class ChannelServices(
 /// </summary>
 abstract class ChannelGrain : Grain, IChannelGrain
 {
-    readonly ChannelServices _services;
-    /// <summary>How often the log is trimmed, and gateways that have fallen silent are looked after.</summary>
-    static readonly TimeSpan Housekeeping = TimeSpan.FromMinutes(1);
+    /// <summary>How often the log is trimmed where that is due, and gateways that have fallen silent are looked after.</summary>
+    static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(10);
 
+    /// <summary>Silence after which a gateway is asked after: longer than it takes a gateway to compare all its channels once.</summary>
+    static readonly TimeSpan Silence = TimeSpan.FromSeconds(40);
+
+    readonly ChannelServices _services;
     readonly Dictionary<string, InterestedGateway> _gateways = [];
     string[] _interested = [];
     IGrainTimer? _headTimer;
@@ -184,7 +187,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
     async Task LookAfterAsync()
     {
         // A gateway may have died together with the silo that held its lease: then nobody but this asks after it.
-        var silent = _gateways.Where(g => _services.Time.GetElapsedTime(g.Value.Declared) > Housekeeping).Select(g => g.Key).ToList();
+        var silent = _gateways.Where(g => _services.Time.GetElapsedTime(g.Value.Declared) > Silence).Select(g => g.Key).ToList();
         await Task.WhenAll(silent.Select(WatchAsync));
         await Log.TrimIfDueAsync();
     }

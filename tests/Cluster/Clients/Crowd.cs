@@ -25,7 +25,7 @@ sealed class Crowd : IAsyncDisposable
     readonly List<RoamingClient> _members = [];
     readonly List<RoamingClient> _visitors = [];
     readonly List<Task> _load = [];
-    CancellationTokenSource _loadEnds = new();
+    readonly CancellationTokenSource _loadEnds = new();
     int _published;
 
     Crowd(RealtimeCluster cluster, int seed) => (_cluster, _random) = (cluster, new Random(seed));
@@ -36,6 +36,8 @@ sealed class Crowd : IAsyncDisposable
 
     public IReadOnlyList<RoamingClient> Members => _members;
 
+    public IReadOnlyList<RoamingClient> Visitors => _visitors;
+
     public IEnumerable<RoamingClient> Clients => _members.Concat(_visitors);
 
     /// <summary>Connects all clients; half of each kind to each gateway.</summary>
@@ -43,18 +45,24 @@ sealed class Crowd : IAsyncDisposable
     {
         var crowd = new Crowd(cluster, seed);
         using var rest = new RestApi(cluster.Addresses[0]);
-        for (int i = 0; i < (size.Rooms * size.Members) + size.Visitors; i++)
+        for (int i = 0; i < size.Rooms * size.Members; i++)
         {
-            bool isVisitor = i >= size.Rooms * size.Members;
-            string user = $"{(isVisitor ? "visitor" : "member")}-{crowd._name}-{i}";
-            string? room = isVisitor ? null : $"room-{crowd._name}-{i % size.Rooms}";
-            var visit = new Visit(user, await rest.TokenAsync(user, "&expiresIn=86400"), room, isVisitor, crowd.Chronicle);
-            OpenConnection open = i / size.Rooms % 2 == 0 ? SignalRChat.OpenAsync : SseChat.OpenAsync;
-            (isVisitor ? crowd._visitors : crowd._members).Add(new(visit, open, () => cluster.Addresses, i / size.Rooms / 2, crowd.Ledger));
+            crowd._members.Add(await NewClientAsync($"member-{crowd._name}-{i}", $"room-{crowd._name}-{i % size.Rooms}", i / size.Rooms));
+        }
+
+        for (int i = 0; i < size.Visitors; i++)
+        {
+            crowd._visitors.Add(await NewClientAsync($"visitor-{crowd._name}-{i}", null, i));
         }
 
         await Task.WhenAll(crowd.Clients.Select(c => c.ComeAsync()));
         return crowd;
+
+        async Task<RoamingClient> NewClientAsync(string user, string? room, int number)
+        {
+            var visit = new Visit(user, await rest.TokenAsync(user, "&expiresIn=86400"), room, inbox: room is null, crowd.Chronicle);
+            return new(visit, number % 2 == 0 ? SignalRChat.OpenAsync : SseChat.OpenAsync, () => cluster.Addresses, number / 2, crowd.Ledger);
+        }
     }
 
     /// <summary>Every member publishes to its room, one message after the other; returns when all are acknowledged.</summary>
@@ -66,10 +74,12 @@ sealed class Crowd : IAsyncDisposable
         }
     }));
 
+    /// <summary>Every visitor is sent a direct message; returns when all are acknowledged.</summary>
+    public Task PublishDirectAsync() => Task.WhenAll(_visitors.Select(v => PublishAsync(_members[0], v.Visit.Inbox!.Channel)));
+
     /// <summary>From now on members publish at this interval, and visitors come and go.</summary>
     public void BeginLoad(TimeSpan interval)
     {
-        _loadEnds = new();
         _load.AddRange(_members.Select(m => Task.Run(() => PublishOnAsync(m, interval, new Random(_random.Next())))));
         _load.AddRange(_visitors.Select(v => Task.Run(() => ComeAndGoAsync(v, new Random(_random.Next())))));
     }
@@ -79,8 +89,6 @@ sealed class Crowd : IAsyncDisposable
     {
         await _loadEnds.CancelAsync();
         await Task.WhenAll(_load);
-        _load.Clear();
-        _loadEnds.Dispose();
     }
 
     /// <summary>Waits until everybody has everything, and finds what is wrong.</summary>
@@ -98,9 +106,7 @@ sealed class Crowd : IAsyncDisposable
         }
 
         var records = Clients.SelectMany(c => c.Visit.Records).ToList();
-        await Eventually.Holds(
-            () => Task.FromResult(records.All(r => logs[r.Channel] is not [.., var last] || r.Cursor is { } c && c.Epoch == last.Place.Epoch && c.Offset >= last.Place.Offset)),
-            SettleLimit);
+        await Eventually.Holds(() => Task.FromResult(records.All(r => HasAll(r, logs[r.Channel]))), SettleLimit);
         var violations = Checker.Check(logs, Ledger, records).ToList();
         violations.AddRange(await CheckPresenceAsync(rest));
         return new(violations, records, logs, Ledger, Chronicle);
@@ -118,11 +124,15 @@ sealed class Crowd : IAsyncDisposable
         await _loadEnds.CancelAsync();
         await Task.WhenAll(_load);
         await Task.WhenAll(Clients.Select(c => c.DisposeAsync().AsTask()));
+        _loadEnds.Dispose();
     }
+
+    static bool HasAll(MemberRecord record, IReadOnlyList<LogEntry> log) =>
+        log is not [.., var last] || (record.Cursor is { } cursor && cursor.Epoch == last.Place.Epoch && cursor.Offset >= last.Place.Offset);
 
     static async Task<IReadOnlyList<LogEntry>> LogAsync(RestApi rest, string channel, string token)
     {
-        string path = channel.StartsWith("room:", StringComparison.Ordinal) ? $"/api/rooms/{channel[5..]}/messages" : $"/api/users/{channel[5..]}/messages";
+        string path = RestApi.MessagesOf(channel);
         return
         [
             .. (await rest.AllAsync(path, token)).Select(m => new LogEntry(
@@ -146,8 +156,8 @@ sealed class Crowd : IAsyncDisposable
                     var told = presence.GetProperty("list").EnumerateArray().Select(Present).Order();
                     if (!told.SequenceEqual(truth))
                     {
-                        found.Add(new(
-                            ViolationKind.Presence, $"room:{room.Key}", "presence", $"there: {string.Join(", ", truth)}; told: {string.Join(", ", told)}", DateTime.UtcNow));
+                        string difference = $"there: {string.Join(", ", truth)}; told: {string.Join(", ", told)}";
+                        found.Add(new(ViolationKind.Presence, $"room:{room.Key}", "presence", difference, DateTime.UtcNow));
                     }
                 }
 
@@ -206,5 +216,6 @@ sealed class Crowd : IAsyncDisposable
         }
     }
 
-    Task<bool> PublishAsync(RoamingClient member, string channel) => member.PublishAsync(channel, $"{member.Visit.User}-{Interlocked.Increment(ref _published)}");
+    Task<bool> PublishAsync(RoamingClient member, string channel) =>
+        member.PublishAsync(channel, $"{member.Visit.User}-{Interlocked.Increment(ref _published)}");
 }

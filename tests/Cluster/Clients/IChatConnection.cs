@@ -24,5 +24,6 @@ delegate Task<IChatConnection> OpenConnection(Uri gateway, Visit visit, Cancella
 sealed class RefusedException(string text) : Exception(text)
 {
     /// <summary>Refusals that say "try again", which a cluster with failures is expected to give.</summary>
-    public bool MayBeRetried { get; } = text.Contains("unavailable:", StringComparison.Ordinal) || text.Contains("overloaded:", StringComparison.Ordinal);
+    public bool MayBeRetried { get; } =
+        text.StartsWith("unavailable:", StringComparison.Ordinal) || text.StartsWith("overloaded:", StringComparison.Ordinal);
 }

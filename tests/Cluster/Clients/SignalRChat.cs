@@ -37,7 +37,7 @@ sealed class SignalRChat : IChatConnection
         }).Build();
         _hub.On<JsonElement>("message", m => Note(v => v.Room!.Receive(PlaceOf(m), IdOf(m))));
         _hub.On<JsonElement>("direct", m => Note(v => v.Inbox?.Receive(PlaceOf(m), IdOf(m))));
-        _hub.On<JsonElement>("gap", OnGap);
+        _hub.On<JsonElement>("gap", m => Note(v => v.OnGap(m)));
         _hub.On<JsonElement>("closing", m => _closing = m.GetProperty("reason").GetString());
         _hub.Closed += error =>
         {
@@ -108,11 +108,8 @@ sealed class SignalRChat : IChatConnection
     async Task StartAsync(CancellationToken cancellationToken)
     {
         _visit.Take(this);
+        Note(v => v.Inbox?.Resume());
         await _hub.StartAsync(cancellationToken);
-        if (_visit.Inbox is { } known)
-        {
-            Note(_ => known.Resume());
-        }
 
         if (_visit.Room is not { } room)
         {
@@ -120,10 +117,9 @@ sealed class SignalRChat : IChatConnection
         }
 
         var cursor = room.Cursor;
-        int resumed = -1;
         if (cursor is not null)
         {
-            Note(_ => resumed = room.Resume());
+            Note(_ => room.Resume());
         }
 
         var joined = await InvokeAsync("Join", [_visit.RoomName, cursor?.ToString()], cancellationToken);
@@ -131,9 +127,9 @@ sealed class SignalRChat : IChatConnection
         {
             Note(_ => room.Begin(PlaceOf(joined)));
         }
-        else if (!joined.GetProperty("recovered").GetBoolean() && resumed >= 0)
+        else if (!joined.GetProperty("recovered").GetBoolean())
         {
-            Note(_ => room.NotRecovered(resumed));
+            Note(_ => room.NotRecovered());
         }
     }
 
@@ -158,12 +154,6 @@ sealed class SignalRChat : IChatConnection
             throw new RefusedException(exception.Message[(exception.Message.LastIndexOf("HubException:", StringComparison.Ordinal) + 13)..].Trim());
         }
     }
-
-    void OnGap(JsonElement gap) => Note(v =>
-    {
-        var record = gap.TryGetProperty("room", out _) ? v.Room : gap.TryGetProperty("namespace", out _) ? null : v.Inbox;
-        record?.Gap(PlaceOf(gap));
-    });
 
     void Note(Action<Visit> note) => _visit.Note(this, note);
 }

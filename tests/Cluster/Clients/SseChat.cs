@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using OrleansRealtime.Tests.Cluster.Records;
+using OrleansRealtime.Tests.Processes;
 
 namespace OrleansRealtime.Tests.Cluster.Clients;
 
@@ -13,13 +14,10 @@ sealed class SseChat : IChatConnection
     static readonly TimeSpan Silence = TimeSpan.FromSeconds(10);
 
     readonly CuttableSockets _sockets = new();
-    readonly CancellationTokenSource _stop = new();
     readonly Visit _visit;
     readonly HttpClient _http;
     Task<string> _reading = Task.FromResult("");
-
-    /// <summary>Where the records say that the stream went on, in case that it could not.</summary>
-    readonly Dictionary<MemberRecord, int> _resumed = [];
+    volatile bool _isCut;
 
     SseChat(Uri gateway, Visit visit)
     {
@@ -48,8 +46,7 @@ sealed class SseChat : IChatConnection
 
     public async Task<Place> PublishAsync(string channel, string messageId, CancellationToken cancellationToken)
     {
-        string path = channel.StartsWith("room:", StringComparison.Ordinal) ? $"/api/rooms/{channel[5..]}/messages" : $"/api/users/{channel[5..]}/messages";
-        using var answer = await _http.PostAsJsonAsync(path, new { data = messageId, messageId }, cancellationToken);
+        using var answer = await _http.PostAsJsonAsync(RestApi.MessagesOf(channel), new { data = messageId, messageId }, cancellationToken);
         string text = await answer.Content.ReadAsStringAsync(cancellationToken);
         var body = text.StartsWith('{') ? JsonDocument.Parse(text).RootElement : default;
         if (!answer.IsSuccessStatusCode)
@@ -65,17 +62,16 @@ sealed class SseChat : IChatConnection
     public void Cut()
     {
         _visit.Note(this, v => v.Take(null));
-        _stop.Cancel();
+        _isCut = true;
         _sockets.Cut();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
+        _sockets.Cut();
         await ((Task)_reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _http.Dispose();
         _sockets.Dispose();
-        _stop.Dispose();
     }
 
     async Task StartAsync(CancellationToken cancellationToken)
@@ -88,7 +84,7 @@ sealed class SseChat : IChatConnection
             request.Headers.Add("Last-Event-ID", last);
             foreach (var record in _visit.Records)
             {
-                _visit.Note(this, _ => _resumed[record] = record.Resume());
+                _visit.Note(this, _ => record.Resume());
             }
         }
 
@@ -98,7 +94,7 @@ sealed class SseChat : IChatConnection
             string answer = await response.Content.ReadAsStringAsync(cancellationToken);
             var status = response.StatusCode;
             response.Dispose();
-            throw new RefusedException(status is HttpStatusCode.ServiceUnavailable or HttpStatusCode.BadGateway ? $"unavailable: {answer}" : $"{(int)status}: {answer}");
+            throw new RefusedException(status == HttpStatusCode.ServiceUnavailable ? $"unavailable: {answer}" : $"{(int)status}: {answer}");
         }
 
         var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -114,10 +110,10 @@ sealed class SseChat : IChatConnection
         {
             using (response)
             {
-                using var events = new EventStream(await response.Content.ReadAsStreamAsync(_stop.Token), Silence);
+                using var events = new EventStream(await response.Content.ReadAsStreamAsync(CancellationToken.None), Silence);
                 while (true)
                 {
-                    var next = await events.NextAsync(_stop.Token);
+                    var next = await events.NextAsync(CancellationToken.None);
                     ended = next.Name == "closing" ? next.Data : ended;
                     _visit.Note(this, _ => Add(next), next.Id);
                     first.TrySetResult();
@@ -128,7 +124,7 @@ sealed class SseChat : IChatConnection
         {
             first.TrySetException(exception);
             _ = first.Task.Exception;
-            return _stop.IsCancellationRequested ? "cut" : $"{ended} ({exception.Message})";
+            return _isCut ? "cut" : $"{ended} ({exception.Message})";
         }
     }
 
@@ -146,7 +142,7 @@ sealed class SseChat : IChatConnection
                 Receive(_visit.Inbox, next);
                 break;
             case "gap":
-                OnGap(JsonDocument.Parse(next.Data).RootElement);
+                _visit.OnGap(JsonDocument.Parse(next.Data).RootElement);
                 break;
         }
     }
@@ -169,24 +165,5 @@ sealed class SseChat : IChatConnection
         record?.Receive(
             Place.Parse(message.GetProperty("cursor").GetString()!),
             message.TryGetProperty("messageId", out var id) ? id.GetString() : null);
-    }
-
-    void OnGap(JsonElement gap)
-    {
-        var record = gap.TryGetProperty("room", out _) ? _visit.Room : gap.TryGetProperty("namespace", out _) ? null : _visit.Inbox;
-        if (record is null)
-        {
-            return;
-        }
-
-        if (gap.GetProperty("reason").GetString() == "not_recovered" && _resumed.TryGetValue(record, out int resumed))
-        {
-            // It comes after what follows the gap.
-            record.NotRecovered(resumed);
-        }
-        else
-        {
-            record.Gap(Place.Parse(gap.GetProperty("cursor").GetString()!));
-        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Tests.Cluster.Records;
 
@@ -59,6 +60,20 @@ sealed class Visit(string user, string token, string? room, bool inbox, Chronicl
             ? ChannelId.User(record.Member)
             : ChannelId.Room(Gateway.Operations.RealtimeOperations.ParseRoom(record.Channel["room:".Length..]));
         return id.Split(',').Where(c => Epoch.Belongs(c, channel)).Select(c => (Place?)Place.Parse(c)).FirstOrDefault();
+    }
+
+    /// <summary>Takes a <c>gap</c> event. One that answers a cursor comes after the messages that follow the gap.</summary>
+    public void OnGap(JsonElement gap)
+    {
+        var record = gap.TryGetProperty("room", out _) ? Room : gap.TryGetProperty("namespace", out _) ? null : Inbox;
+        if (gap.GetProperty("reason").GetString() == "not_recovered")
+        {
+            record?.NotRecovered();
+        }
+        else
+        {
+            record?.Gap(Place.Parse(gap.GetProperty("cursor").GetString()!));
+        }
     }
 
     public void Tell(string text) => chronicle.Write(user, text);

@@ -8,7 +8,7 @@ enum ViolationKind
     /// <summary>Twice in the log, or twice in a member's record.</summary>
     Doubled,
 
-    /// <summary>A member saw it before a message that precedes it in the log, or a publisher's messages are not in its order.</summary>
+    /// <summary>A member saw it before a message that precedes it in the log, or it precedes what was acknowledged before it was published.</summary>
     Reordered,
 
     /// <summary>Acknowledged at a place where the log has another message, or seen there.</summary>
@@ -84,36 +84,31 @@ sealed class Checker(IReadOnlyDictionary<string, IReadOnlyList<LogEntry>> logs)
         }
     }
 
-    /// <summary>What was acknowledged is where its publisher was told; one publisher's messages are in its order.</summary>
+    /// <summary>What was acknowledged is where its publisher was told; what was published later comes later.</summary>
     void CheckAcknowledgements(Ledger ledger)
     {
         var acknowledged = ledger.Acknowledged.ToList();
         foreach (var inChannel in acknowledged.GroupBy(a => a.Channel))
         {
-            var places = logs[inChannel.Key].Where(e => e.MessageId is not null).GroupBy(e => e.MessageId!).ToDictionary(g => g.Key, g => g.First().Place);
+            var places = new Dictionary<string, Place>();
+            foreach (var entry in logs[inChannel.Key].Where(e => e.MessageId is not null))
+            {
+                places.TryAdd(entry.MessageId!, entry.Place);
+            }
+
             foreach (var each in inChannel)
             {
                 if (!places.TryGetValue(each.MessageId, out var place))
                 {
-                    Add(ViolationKind.Lost, each.Channel, each.Publisher, $"{each.MessageId} was acknowledged at {each.Place} and is not in the log", each.At);
+                    Add(ViolationKind.Lost, each, $"{each.MessageId} was acknowledged at {each.Place} and is not in the log");
                 }
                 else if (place != each.Place)
                 {
-                    Add(ViolationKind.WrongPlace, each.Channel, each.Publisher, $"{each.MessageId} was acknowledged at {each.Place} and is at {place}", each.At);
+                    Add(ViolationKind.WrongPlace, each, $"{each.MessageId} was acknowledged at {each.Place} and is at {place}");
                 }
             }
 
-            foreach (var ofPublisher in inChannel.GroupBy(a => a.Publisher))
-            {
-                // Each waits for an acknowledgement before it publishes its next message.
-                foreach (var (former, next) in ofPublisher.OrderBy(a => a.Begun).Zip(ofPublisher.OrderBy(a => a.Begun).Skip(1)))
-                {
-                    if (former.Place.Epoch == next.Place.Epoch && former.Place.Offset >= next.Place.Offset)
-                    {
-                        Add(ViolationKind.Reordered, next.Channel, next.Publisher, $"{next.MessageId} at {next.Place} follows {former.MessageId} at {former.Place}", next.At);
-                    }
-                }
-            }
+            CheckOrder([.. inChannel]);
         }
 
         foreach (var (id, channel) in ledger.Tried.ExceptBy(acknowledged.Select(a => a.MessageId), t => t.Key))
@@ -122,11 +117,35 @@ sealed class Checker(IReadOnlyDictionary<string, IReadOnlyList<LogEntry>> logs)
         }
     }
 
+    /// <summary>What was begun after another message had been acknowledged comes after it.</summary>
+    void CheckOrder(List<Acknowledgement> inChannel)
+    {
+        var promised = new Queue<Acknowledgement>(inChannel.OrderBy(a => a.At));
+        var latest = new Dictionary<string, Acknowledgement>();
+        foreach (var next in inChannel.OrderBy(a => a.Begun))
+        {
+            while (promised.TryPeek(out var former) && former.At < next.Begun)
+            {
+                promised.Dequeue();
+                if (!latest.TryGetValue(former.Place.Epoch, out var before) || former.Place.Offset > before.Place.Offset)
+                {
+                    latest[former.Place.Epoch] = former;
+                }
+            }
+
+            if (latest.TryGetValue(next.Place.Epoch, out var last) && last.Place.Offset >= next.Place.Offset)
+            {
+                Add(ViolationKind.Reordered, next, $"{next.MessageId} at {next.Place} was begun after {last.MessageId} had been acknowledged at {last.Place}");
+            }
+        }
+    }
+
     /// <summary>Every message of the log once and in order, from where the member began to the end; after a gap it begins anew.</summary>
     void CheckMember(MemberRecord member)
     {
         var log = logs[member.Channel];
-        var byPlace = log.ToDictionary(e => e.Place);
+        var byPlace = log.ToDictionary(e => e.Place, e => e.MessageId);
+        string? epoch = log.Count > 0 ? log[0].Place.Epoch : null;
         var entries = member.Entries;
         var seen = entries.Where(e => e.Kind == EntryKind.Received).Select(e => e.Place).ToHashSet();
         var before = new HashSet<Place>();
@@ -144,9 +163,10 @@ sealed class Checker(IReadOnlyDictionary<string, IReadOnlyList<LogEntry>> logs)
                     break;
                 case EntryKind.Received:
                     CheckNext(member, entry, afterGap ? null : last, before, seen);
-                    if (byPlace.TryGetValue(entry.Place, out var there) ? there.MessageId != entry.MessageId : !afterGap && log.Count > 0 && log[0].Place.Epoch == entry.Place.Epoch)
+                    string? there = byPlace.GetValueOrDefault(entry.Place);
+                    if (entry.Place.Epoch == epoch && there != entry.MessageId)
                     {
-                        Add(ViolationKind.WrongPlace, member, $"saw {entry.MessageId} at {entry.Place}, where the log has {there?.MessageId ?? "nothing"}", entry.At);
+                        Add(ViolationKind.WrongPlace, member, $"saw {entry.MessageId} at {entry.Place}, where the log has {there ?? "nothing"}", entry.At);
                     }
 
                     last = last is { } place && place.Epoch == entry.Place.Epoch && place.Offset > entry.Place.Offset ? last : entry.Place;
@@ -158,7 +178,7 @@ sealed class Checker(IReadOnlyDictionary<string, IReadOnlyList<LogEntry>> logs)
         // What was told to be gone may be all there was.
         if (log.Count > 0 && last != log[^1].Place && !afterGap)
         {
-            Add(ViolationKind.Lost, member, $"the log ends at {log[^1].Place}, what was seen at {(last is { } end ? end.ToString() : "nothing")}", entries.Count > 0 ? entries[^1].At : null);
+            Add(ViolationKind.Lost, member, $"the log ends at {log[^1].Place}, what was seen at {last?.ToString() ?? "nothing"}", entries.Count > 0 ? entries[^1].At : null);
         }
     }
 
@@ -184,13 +204,25 @@ sealed class Checker(IReadOnlyDictionary<string, IReadOnlyList<LogEntry>> logs)
         {
             Add(ViolationKind.Reordered, member, $"saw {entry.MessageId} at {place} after {former}", entry.At);
         }
-        else if (Enumerable.Range(0, (int)(place.Offset - former.Offset - 1)).Select(i => former.Offset + 1 + i).FirstOrDefault(o => !seen.Contains(place with { Offset = o })) is > 0 and var lost)
+        else
         {
-            Add(ViolationKind.Lost, member, $"never saw offset {lost}, between {former} and {place}", entry.At);
+            long next = former.Offset + 1;
+            while (next < place.Offset && seen.Contains(place with { Offset = next }))
+            {
+                next++;
+            }
+
+            if (next < place.Offset)
+            {
+                Add(ViolationKind.Lost, member, $"never saw offset {next}, between {former} and {place}", entry.At);
+            }
         }
     }
 
+    void Add(ViolationKind kind, Acknowledgement promise, string text) => Add(kind, promise.Channel, promise.Publisher, text, promise.At);
+
     void Add(ViolationKind kind, MemberRecord member, string text, DateTime? at) => Add(kind, member.Channel, member.Member, text, at);
 
-    void Add(ViolationKind kind, string channel, string subject, string text, DateTime? at = null) => _violations.Add(new(kind, channel, subject, text, at));
+    void Add(ViolationKind kind, string channel, string subject, string text, DateTime? at = null) =>
+        _violations.Add(new(kind, channel, subject, text, at));
 }

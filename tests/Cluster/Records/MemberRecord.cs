@@ -36,6 +36,7 @@ sealed record Entry(EntryKind Kind, Place Place, string? MessageId, DateTime At)
 sealed class MemberRecord(string member, string channel)
 {
     readonly List<Entry> _entries = [];
+    int _resumed = -1;
 
     public string Member => member;
 
@@ -75,21 +76,21 @@ sealed class MemberRecord(string member, string channel)
     }
 
     /// <summary>Before the cursor is used: whether it was any good is answered only after messages that come before the answer.</summary>
-    /// <returns>Where to note that it was not: see <see cref="NotRecovered"/>.</returns>
-    public int Resume()
+    public void Resume()
     {
         lock (_entries)
         {
+            _resumed = _entries.Count;
             _entries.Add(new(EntryKind.Resumed, Cursor ?? default, null, DateTime.UtcNow));
-            return _entries.Count - 1;
         }
     }
 
-    public void NotRecovered(int resumed)
+    /// <summary>The cursor was no good: what has come since <see cref="Resume"/> follows a gap.</summary>
+    public void NotRecovered()
     {
         lock (_entries)
         {
-            _entries[resumed] = _entries[resumed] with { Kind = EntryKind.Gap };
+            _entries[_resumed] = _entries[_resumed] with { Kind = EntryKind.Gap };
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace OrleansRealtime.Tests.Cluster.Records;
@@ -23,14 +24,15 @@ sealed record Verdict(
     public string Explain()
     {
         var text = new StringBuilder();
-        text.AppendLine(System.Globalization.CultureInfo.InvariantCulture, $"{Violations.Count} violations: {string.Join(", ", Violations.GroupBy(v => v.Kind).Select(g => $"{g.Count()} {g.Key}"))}");
+        var kinds = Violations.GroupBy(v => v.Kind).Select(g => $"{g.Count()} {g.Key}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{Violations.Count} violations: {string.Join(", ", kinds)}");
         foreach (var violation in Violations.Take(Explained))
         {
             text.AppendLine().AppendLine(violation.ToString());
             var record = Records.FirstOrDefault(r => r.Member == violation.Subject && r.Channel == violation.Channel);
             foreach (var entry in record is null ? [] : Around(record.Entries, violation.At))
             {
-                text.AppendLine(System.Globalization.CultureInfo.InvariantCulture, $"  {entry.At:HH:mm:ss.fff} {entry.Kind} {entry.Place} {entry.MessageId}");
+                text.AppendLine(CultureInfo.InvariantCulture, $"  {entry.At:HH:mm:ss.fff} {entry.Kind} {entry.Place} {entry.MessageId}");
             }
 
             text.AppendLine(Chronicle.Tell(violation.Subject, violation.At));
