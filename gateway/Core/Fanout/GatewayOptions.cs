@@ -23,7 +23,7 @@ public sealed class GatewayOptions
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>In how many heartbeats every channel is compared once.</summary>
-    public int HeartbeatsPerComparison { get; set; } = 30;
+    public int HeartbeatsPerComparison { get; set; } = 120;
 
     /// <summary>Connections that a gateway which shuts down sends away in a second; more where they would not all be gone in <see cref="DrainTimeout"/>.</summary>
     public int DrainRate { get; set; } = 500;

@@ -42,7 +42,7 @@ sealed partial class GatewayService(
     {
         _mailbox = await SubscribeAsync();
         var answer = await Lease.Heartbeat();
-        _silos = [.. answer.Silos];
+        (_silos, identity.Lease) = ([.. answer.Silos], answer.Lease);
         health.Answered(answer.LogAvailable);
         lifetime.ApplicationStopping.Register(connections.Refuse);
         Started(identity.Id);
@@ -105,6 +105,7 @@ sealed partial class GatewayService(
     {
         var answer = await Lease.Heartbeat().WaitAsync(AnswerTimeout, Time);
         health.Answered(answer.LogAvailable);
+        identity.Lease = answer.Lease;
 
         // A silo that has gone may have taken along what its grains had for us, and while we were cut off anybody may have.
         bool siloGone = !_silos.IsSubsetOf(answer.Silos);

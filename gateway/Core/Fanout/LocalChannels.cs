@@ -14,6 +14,9 @@ sealed class LocalChannels(
     /// <summary>Calls to grains that run side by side.</summary>
     const int CallsAtOnce = 64;
 
+    /// <summary>The same for what is done all the time and nobody waits for: messages must not queue behind it.</summary>
+    const int RoutineCallsAtOnce = 16;
+
     readonly ConcurrentDictionary<ChannelId, LocalChannel> _channels = new();
 
     /// <summary>
@@ -118,10 +121,10 @@ sealed class LocalChannels(
         return batch.WriteAsync();
     }
 
-    /// <summary>Compares one share of the channels with their logs; all of them where there is one share.</summary>
+    /// <summary>Compares one share of the channels with their logs; all of them, and fast, where there is one share.</summary>
     public Task CompareAsync(int share, int shares) => Parallel.ForEachAsync(
         _channels.Values.Where(c => (uint)c.Id.GetHashCode() % shares == share),
-        new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce },
+        new ParallelOptions { MaxDegreeOfParallelism = shares == 1 ? CallsAtOnce : RoutineCallsAtOnce },
         async (channel, _) => await channel.CompareAsync());
 
     /// <summary>Lets go of the channels that have had no audience for a while.</summary>

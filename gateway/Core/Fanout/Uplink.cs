@@ -7,7 +7,7 @@ namespace OrleansRealtime.Gateway.Fanout;
 /// The gateway's way up to one channel's grain: publications, interest and presence, gathered into batches. One call is in flight,
 /// so that everything arrives in the order in which it was given here, and a busy channel costs few calls.
 /// </summary>
-sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> grain, TimeProvider time, ILogger logger)
+sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGrain> grain, TimeProvider time, ILogger logger)
 {
     /// <summary>Publications of one call at most.</summary>
     const int BatchCount = 256;
@@ -192,7 +192,8 @@ sealed class Uplink(ChannelId channel, string gatewayId, Func<IChannelGrain> gra
             }
 
             _waitingBytes -= bytes;
-            batch = new(gatewayId, _interested, publications, _presence.Count == 0 ? [] : [.. _presence.Values], _presenceIsComplete, _position);
+            batch = new(
+                gateway.Id, _interested, publications, _presence.Count == 0 ? [] : [.. _presence.Values], _presenceIsComplete, _position, gateway.Lease);
             declared = _declared;
             if (_presence.Count > 0)
             {

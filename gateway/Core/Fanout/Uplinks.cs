@@ -51,13 +51,16 @@ sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvid
 
     // A closed uplink that is still listed is replaced.
     Uplink Get(ChannelId channel) => _uplinks.GetOrAdd(
-        channel, static (id, self) => new Uplink(id, self.Gateway, () => self.Cluster.GetChannel(id), self.Time, self.Logger), new Context(gateway.Id, cluster, time, logger));
+        channel, static (id, self) => new Uplink(id, self.Gateway, () => self.Cluster.GetChannel(id), self.Time, self.Logger), new Context(gateway, cluster, time, logger));
 
-    readonly record struct Context(string Gateway, IClusterClient Cluster, TimeProvider Time, ILogger Logger);
+    readonly record struct Context(GatewayIdentity Gateway, IClusterClient Cluster, TimeProvider Time, ILogger Logger);
 }
 
 /// <summary>Who this gateway is: a new id at every start, so that nothing of an earlier life is taken for its own.</summary>
 sealed class GatewayIdentity
 {
     public string Id { get; } = $"{Environment.MachineName}-{Guid.NewGuid():n}";
+
+    /// <summary>The lease as the last heartbeat was answered; 0 before the first.</summary>
+    public long Lease { get; set; }
 }

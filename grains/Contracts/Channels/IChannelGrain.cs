@@ -1,4 +1,5 @@
 using Orleans.Concurrency;
+using OrleansRealtime.Gateways;
 
 namespace OrleansRealtime.Channels;
 
@@ -67,6 +68,7 @@ public readonly record struct PublishResult(
 /// <param name="Interested">Whether the gateway wants the channel's events from now on; null leaves it as it is.</param>
 /// <param name="PresenceIsComplete">True where <see cref="Presence"/> is all the gateway has, so that what it does not list is gone.</param>
 /// <param name="Position">How far the gateway has passed the log on. A log that ends before that has lost messages, and goes on in a new epoch.</param>
+/// <param name="Lease">The gateway's lease as it knows it (<see cref="HeartbeatAnswer.Lease"/>), for a declaration.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.GatewayBatch")]
 public sealed record GatewayBatch(
     [property: Id(0)] string GatewayId,
@@ -74,7 +76,8 @@ public sealed record GatewayBatch(
     [property: Id(2)] IReadOnlyList<Publication> Publications,
     [property: Id(3)] IReadOnlyList<PresenceCount> Presence,
     [property: Id(4)] bool PresenceIsComplete,
-    [property: Id(5)] Cursor? Position = null);
+    [property: Id(5)] Cursor? Position = null,
+    [property: Id(6)] long Lease = 0);
 
 /// <summary>
 /// How many connections a gateway holds for somebody. Absolute, so that it may be repeated. In a room the key is the user;

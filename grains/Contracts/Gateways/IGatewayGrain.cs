@@ -30,8 +30,10 @@ public interface IGatewayGrain : IGrainWithStringKey
 /// <param name="Known">False where the lease was not known (new, lapsed, or lost with its silo): then the gateway declares all its channels again.</param>
 /// <param name="Silos">The silos that are alive. Where one has gone, what its grains had for the gateway may be lost.</param>
 /// <param name="LogAvailable">Whether messages can be kept at the moment.</param>
+/// <param name="Lease">Another one after the lease was lost: then nobody knows any more which channels are to be told when it ends.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.HeartbeatAnswer")]
 public sealed record HeartbeatAnswer(
     [property: Id(0)] bool Known,
     [property: Id(1)] IReadOnlyList<SiloAddress> Silos,
-    [property: Id(2)] bool LogAvailable);
+    [property: Id(2)] bool LogAvailable,
+    [property: Id(3)] long Lease);

@@ -7,7 +7,13 @@ namespace OrleansRealtime.Channels;
 
 /// <summary>What every channel's grain needs of its silo.</summary>
 sealed class ChannelServices(
-    IChannelStore store, IInterestStore interests, IOptions<ChannelOptions> options, Outboxes outboxes, TimeProvider time, ILoggerFactory loggers)
+    IChannelStore store,
+    IInterestStore interests,
+    IOptions<ChannelOptions> options,
+    Outboxes outboxes,
+    SiloDepartures departures,
+    TimeProvider time,
+    ILoggerFactory loggers)
 {
     public IChannelStore Store { get; } = store;
 
@@ -16,6 +22,8 @@ sealed class ChannelServices(
     public ChannelOptions Options { get; } = options.Value;
 
     public Outboxes Outboxes { get; } = outboxes;
+
+    public SiloDepartures Departures { get; } = departures;
 
     public TimeProvider Time { get; } = time;
 
@@ -32,15 +40,16 @@ sealed class ChannelServices(
 /// </summary>
 abstract class ChannelGrain : Grain, IChannelGrain
 {
-    /// <summary>How often the log is trimmed where that is due, and gateways that have fallen silent are looked after.</summary>
+    /// <summary>How often the log is trimmed where that is due, and leases are asked after again that went with their silo.</summary>
     static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(10);
 
-    /// <summary>Silence after which a gateway is asked after: longer than it takes a gateway to compare all its channels once.</summary>
-    static readonly TimeSpan Silence = TimeSpan.FromSeconds(40);
+    /// <summary>The lease of a gateway that has not declared itself to this activation.</summary>
+    const long UnknownLease = -1;
 
     readonly ChannelServices _services;
     readonly Dictionary<string, InterestedGateway> _gateways = [];
     string[] _interested = [];
+    int _departures;
     IGrainTimer? _headTimer;
     long _lastAppend;
 
@@ -75,6 +84,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
         }
 
         UpdateInterested();
+        _departures = _services.Departures.Count;
         this.RegisterGrainTimer(
             _ => LookAfterAsync(), (object?)null, new GrainTimerCreationOptions(TimeSpan.FromSeconds(1), Housekeeping) { Interleave = true });
     }
@@ -90,7 +100,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     public async Task<GatewayBatchResult> Submit(GatewayBatch batch)
     {
-        var declaring = batch.Interested is { } interested ? SetInterestAsync(batch.GatewayId, interested) : Task.CompletedTask;
+        var declaring = batch.Interested is { } interested ? SetInterestAsync(batch.GatewayId, interested, batch.Lease) : Task.CompletedTask;
         if (batch.Position is { } position)
         {
             await Log.CompareAsync(position);
@@ -135,7 +145,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     protected void Post(string gatewayId, MailboxEvent mailboxEvent) => _services.Outboxes.Post(gatewayId, mailboxEvent);
 
-    async Task SetInterestAsync(string gatewayId, bool interested)
+    async Task SetInterestAsync(string gatewayId, bool interested, long lease)
     {
         if (!interested)
         {
@@ -150,9 +160,12 @@ abstract class ChannelGrain : Grain, IChannelGrain
             UpdateInterested();
         }
 
-        gateway.Declared = _services.Time.GetTimestamp();
         var stored = gateway.Stored ? Task.CompletedTask : StoreInterestAsync(gatewayId, gateway);
-        await WatchAsync(gatewayId);
+        if (gateway.WatchedLease != lease && await WatchAsync(gatewayId))
+        {
+            gateway.WatchedLease = lease;
+        }
+
         await stored;
     }
 
@@ -171,24 +184,28 @@ abstract class ChannelGrain : Grain, IChannelGrain
         }
     }
 
-    /// <summary>Asks to be told when the gateway's lease ends. With every declaration, because a lease forgets who asked when its silo dies.</summary>
-    async Task WatchAsync(string gatewayId)
+    /// <summary>Asks to be told when the gateway's lease ends. Where it fails, the next declaration tries again.</summary>
+    async Task<bool> WatchAsync(string gatewayId)
     {
         try
         {
             await GrainFactory.GetGrain<IGatewayGrain>(gatewayId).Watch(Channel);
+            return true;
         }
         catch (Exception exception) when (exception is OrleansException or TimeoutException)
         {
             ChannelGrainLog.NotWatched(_services.Logger, Channel, gatewayId, exception);
+            return false;
         }
     }
 
     async Task LookAfterAsync()
     {
         // A gateway may have died together with the silo that held its lease: then nobody but this asks after it.
-        var silent = _gateways.Where(g => _services.Time.GetElapsedTime(g.Value.Declared) > Silence).Select(g => g.Key).ToList();
-        await Task.WhenAll(silent.Select(WatchAsync));
+        int departures = _services.Departures.Count;
+        var unwatched = _gateways.Where(g => g.Value.WatchedLease is null || _departures != departures).ToList();
+        _departures = departures;
+        await Task.WhenAll(unwatched.Select(async g => g.Value.WatchedLease = await WatchAsync(g.Key) ? g.Value.WatchedLease ?? UnknownLease : null));
         await Log.TrimIfDueAsync();
     }
 
@@ -287,8 +304,8 @@ abstract class ChannelGrain : Grain, IChannelGrain
     {
         public Dictionary<string, PresenceCount> Presence { get; } = [];
 
-        /// <summary>When it last declared its interest; 0 for one that is only remembered.</summary>
-        public long Declared { get; set; }
+        /// <summary>The lease whose end this channel is to be told of; a lease that was lost has forgotten that.</summary>
+        public long? WatchedLease { get; set; }
 
         /// <summary>Whether the interest store has it.</summary>
         public bool Stored { get; set; }

@@ -19,6 +19,7 @@ sealed partial class GatewayGrain(
     ILogger<GatewayGrain> logger) : Grain, IGatewayGrain
 {
     readonly HashSet<ChannelId> _channels = [];
+    readonly long _lease = Random.Shared.NextInt64(1, long.MaxValue);
     bool _alive;
     long _renewed;
 
@@ -36,7 +37,7 @@ sealed partial class GatewayGrain(
         _alive = true;
         _renewed = time.GetTimestamp();
         outboxes.Post(this.GetPrimaryKeyString(), new HeartbeatEchoed());
-        return Task.FromResult(new HeartbeatAnswer(known, [.. silos.GetApproximateSiloStatuses(onlyActive: true).Keys], store.IsAvailable));
+        return Task.FromResult(new HeartbeatAnswer(known, [.. silos.GetApproximateSiloStatuses(onlyActive: true).Keys], store.IsAvailable, _lease));
     }
 
     public Task Watch(ChannelId channel)

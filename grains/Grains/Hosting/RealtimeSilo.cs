@@ -164,6 +164,7 @@ public static class RealtimeSilo
         silo.Services.AddOptions<GatewayLeaseOptions>().Bind(configuration.GetSection(GatewayLeaseOptions.Section)).ValidateOnStart();
         silo.Services.AddSingleton<IValidateOptions<GatewayLeaseOptions>, GatewayLeaseOptionsValidator>();
         silo.Services.TryAddSingleton(TimeProvider.System);
+        silo.Services.AddSingleton<SiloDepartures>();
         silo.Services.AddSingleton<Outboxes>();
         silo.Services.AddSingleton<MailboxSubscriptions>();
         silo.Services.AddSingleton<ChannelServices>();
