@@ -15,6 +15,9 @@ public sealed class RedisFailureTests(SharedCluster shared)
     /// <summary>A silent Redis is given up after 2 s, which is looked after once a second; the machine that runs the tests is small.</summary>
     static readonly TimeSpan Fast = TimeSpan.FromSeconds(6);
 
+    /// <summary>Sooner than a channel repeats its head.</summary>
+    static readonly TimeSpan AtOnce = TimeSpan.FromMilliseconds(700);
+
     readonly RealtimeCluster _cluster = shared.Cluster;
     readonly string _room = "room-" + Guid.NewGuid().ToString("n");
 
@@ -110,6 +113,13 @@ public sealed class RedisFailureTests(SharedCluster shared)
         await Task.WhenAll(_cluster.Silos[0].KillAsync(), _cluster.Gateways[0].KillAsync());
         await Task.WhenAll(_cluster.Silos[0].StartAsync(), _cluster.Gateways[0].StartAsync());
         await crowd.PublishAsync(3);
+
+        // By the mailboxes, not only when the heads are compared.
+        int inTurn = 0;
+        await Eventually.True(
+            "messages are delivered at once again",
+            async () => (inTurn = await crowd.IsDeliveredAsync(AtOnce) ? inTurn + 1 : 0) == 10,
+            () => $"{inTurn} in turn");
         var verdict = await crowd.CheckAsync();
         Assert.All(crowd.Clients.SelectMany(c => c.Visit.Records), r => Assert.Contains(r.Entries, e => e.Kind == EntryKind.Gap));
 

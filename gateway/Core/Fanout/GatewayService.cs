@@ -1,8 +1,6 @@
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Orleans.Streams;
 using OrleansRealtime.Gateways;
 
 namespace OrleansRealtime.Gateway.Fanout;
@@ -33,14 +31,14 @@ sealed partial class GatewayService(
     HashSet<SiloAddress> _silos = [];
     int _share;
     bool _cutOff;
-    long _heard;
-    StreamSubscriptionHandle<MailboxBatch>? _mailbox;
+    MailboxConnection? _mailbox;
 
     IGatewayGrain Lease => cluster.GetGrain<IGatewayGrain>(identity.Id);
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        _mailbox = await SubscribeAsync();
+        _mailbox = new(identity, cluster, OnMailboxAsync, Time);
+        await _mailbox.ConnectAsync(Timeout.InfiniteTimeSpan);
         var answer = await Lease.Heartbeat();
         (_silos, identity.Lease) = ([.. answer.Silos], answer.Lease);
         health.Answered(answer.LogAvailable);
@@ -65,7 +63,7 @@ sealed partial class GatewayService(
         try
         {
             await Lease.Retire().WaitAsync(AnswerTimeout, cancellationToken);
-            await (_mailbox?.UnsubscribeAsync() ?? Task.CompletedTask).WaitAsync(AnswerTimeout, cancellationToken);
+            await (_mailbox?.CloseAsync(AnswerTimeout) ?? Task.CompletedTask).WaitAsync(cancellationToken);
         }
         catch (Exception exception)
         {
@@ -84,10 +82,12 @@ sealed partial class GatewayService(
     {
         try
         {
-            if (!await HeartbeatAsync() || Time.GetElapsedTime(_heard) > _silence)
+            if (!await HeartbeatAsync() || _mailbox!.Silence > _silence)
             {
                 await ReconnectMailboxAsync();
             }
+
+            await _mailbox!.EndFormerAsync(AnswerTimeout);
         }
         catch (Exception exception)
         {
@@ -124,30 +124,16 @@ sealed partial class GatewayService(
         return answer.Known;
     }
 
-    /// <summary>
-    /// The cluster may have dropped the subscription: with the lease, or because this process did not take what was delivered. A new one
-    /// it is: resuming the former would not register it again.
-    /// </summary>
+    /// <summary>The cluster may have dropped the subscription: with the lease, or because this process did not take what was delivered.</summary>
     async Task ReconnectMailboxAsync()
     {
-        MailboxSilent(Time.GetElapsedTime(_heard).TotalSeconds);
-        var former = _mailbox!;
-        _mailbox = await SubscribeAsync().WaitAsync(AnswerTimeout, Time);
+        MailboxSilent(_mailbox!.Silence.TotalSeconds);
+        await _mailbox.ConnectAsync(AnswerTimeout);
         comparisons.CompareAll();
-        await former.UnsubscribeAsync().WaitAsync(AnswerTimeout, Time);
-    }
-
-    Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync()
-    {
-        _heard = Time.GetTimestamp();
-        return cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
-            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id))
-            .SubscribeAsync((batch, _) => OnMailboxAsync(batch));
     }
 
     async Task OnMailboxAsync(MailboxBatch batch)
     {
-        _heard = Time.GetTimestamp();
         foreach (var mailboxEvent in batch.Events)
         {
             if (mailboxEvent is DisconnectRequested request)

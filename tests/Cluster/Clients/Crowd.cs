@@ -77,6 +77,16 @@ sealed class Crowd : IAsyncDisposable
     /// <summary>Every visitor is sent a direct message; returns when all are acknowledged.</summary>
     public Task PublishDirectAsync() => Task.WhenAll(_visitors.Select(v => PublishAsync(_members[0], v.Visit.Inbox!.Channel)));
 
+    /// <summary>Publishes a message and tells whether all members of its room have it so soon.</summary>
+    public async Task<bool> IsDeliveredAsync(TimeSpan soon)
+    {
+        var publisher = _members[0];
+        await PublishAsync(publisher, publisher.Visit.Room!.Channel);
+        var place = Ledger.Acknowledged.Last().Place;
+        var records = _members.Select(m => m.Visit.Room!).Where(r => r.Channel == publisher.Visit.Room!.Channel).ToList();
+        return await Eventually.Holds(() => Task.FromResult(records.All(r => r.Cursor == place)), soon);
+    }
+
     /// <summary>From now on members publish at this interval, and visitors come and go.</summary>
     public void BeginLoad(TimeSpan interval)
     {
