@@ -1,0 +1,76 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Fanout;
+
+namespace OrleansRealtime.Tests.Fanout;
+
+/// <summary>What waits for a channel's grain, seen from a grain that answers when it is told to.</summary>
+public sealed class UplinkTests
+{
+    static readonly Payload s_data = new(PayloadKind.Binary, new byte[1000]);
+
+    readonly HeldGrain _grain = new();
+
+    Uplink NewUplink() => new(ChannelId.User("ann"), new GatewayIdentity(), () => _grain, TimeProvider.System, NullLogger.Instance);
+
+    [Fact]
+    public async Task More_than_may_wait_is_refused_as_overloaded_and_the_rest_is_published_in_order()
+    {
+        var uplink = NewUplink();
+        var publishing = new List<Task<PublishResult>>();
+        do
+        {
+            publishing.Add(uplink.Publish(new($"{publishing.Count}", s_data))!);
+        }
+        while (!publishing[^1].IsCompleted && publishing.Count < 100_000);
+
+        Assert.Equal(PublishStatus.Overloaded, (await publishing[^1]).Status);
+        publishing.RemoveAt(publishing.Count - 1);
+        _grain.Release();
+        Assert.All(await Task.WhenAll(publishing), r => Assert.Equal(PublishStatus.Accepted, r.Status));
+        Assert.Equal(Enumerable.Range(0, publishing.Count).Select(i => $"{i}"), _grain.Published);
+        Assert.Equal(PublishStatus.Accepted, (await uplink.Publish(new("again", s_data))!).Status);
+    }
+
+    [Fact]
+    public async Task A_declaration_says_how_far_the_log_was_passed_on_and_completes_with_its_head()
+    {
+        _grain.Release();
+        var position = new Cursor(Epoch.New(ChannelId.User("ann")), 7);
+
+        var head = await NewUplink().Declare(interested: true, [new("bob", 1)], position)!;
+
+        Assert.Equal(_grain.Head, head);
+        var batch = Assert.Single(_grain.Batches);
+        Assert.Equal((true, position, true), (batch.Interested, batch.Position, batch.PresenceIsComplete));
+    }
+
+    sealed class HeldGrain : IChannelGrain
+    {
+        readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        long _offset;
+
+        public List<GatewayBatch> Batches { get; } = [];
+
+        public ChannelHead Head { get; } = new("epoch", 9, 0);
+
+        public IEnumerable<string> Published => Batches.SelectMany(b => b.Publications).Select(p => p.Event);
+
+        public void Release() => _released.SetResult();
+
+        public async Task<GatewayBatchResult> Submit(GatewayBatch batch)
+        {
+            Batches.Add(batch);
+            await _released.Task;
+            return new(Head, [.. batch.Publications.Select(_ => new PublishResult(PublishStatus.Accepted, "epoch", ++_offset, 0, false))]);
+        }
+
+        public Task<PublishResult> Publish(Publication publication) => throw new NotSupportedException();
+
+        public Task<HistoryPage> Read(HistoryQuery query) => throw new NotSupportedException();
+
+        public Task<IReadOnlyList<Message>> ReadLatest(long afterRevision) => throw new NotSupportedException();
+
+        public Task Forget(string gatewayId) => throw new NotSupportedException();
+    }
+}
