@@ -66,6 +66,9 @@ public sealed class RedisFailureTests(SharedCluster shared)
         Assert.Equal("1", answer.Headers.GetValues("Retry-After").Single());
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
         Assert.Equal("unavailable", problem.GetProperty("code").GetString());
+        // Who comes now, and whose inbox nobody has asked for yet, is told the same.
+        var refused = await Record.ExceptionAsync(() => OpenAsync(SignalRChat.OpenAsync, 0, "newcomer"));
+        Assert.StartsWith("unavailable: ", Assert.IsType<RefusedException>(refused).Message, StringComparison.Ordinal);
         foreach (var node in _cluster.Nodes)
         {
             await Eventually.True($"{node.Address} is degraded, and ready", async () => await HealthAsync(node) == "degraded");
@@ -154,10 +157,9 @@ public sealed class RedisFailureTests(SharedCluster shared)
         return await rest.ClientAsync("ann");
     }
 
-    async Task<IChatConnection> OpenAsync(OpenConnection open, int gateway)
+    async Task<IChatConnection> OpenAsync(OpenConnection open, int gateway, string user = "user")
     {
         using var rest = new RestApi(_cluster.Addresses[gateway]);
-        string user = $"user-{gateway}";
         var visit = new Visit(user, await rest.TokenAsync(user), _room, inbox: false, new());
         return await open(_cluster.Addresses[gateway], visit, TestContext.Current.CancellationToken);
     }

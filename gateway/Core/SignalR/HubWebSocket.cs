@@ -44,10 +44,11 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
     /// <summary>SignalR's pings and its watch for silent clients; called about once a second.</summary>
     public void Tick() => _transport.Tick();
 
-    /// <summary>Reads the client's messages into the hub's input until the client closes, or the hub has ended.</summary>
+    /// <summary>Reads the client's messages into the hub's input until the client closes, or is given up by <see cref="EndAsync"/>.</summary>
     public async Task ReadAsync()
     {
         var input = _transport.Input.Writer;
+        bool ended = false;
         try
         {
             while (true)
@@ -69,17 +70,14 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
                     break;
                 }
 
-                if (IsClosing)
+                if (IsClosing || ended)
                 {
                     // It has been told to go: only its goodbye counts.
                     continue;
                 }
 
                 input.Advance(result.Count);
-                if ((await input.FlushAsync()).IsCompleted)
-                {
-                    break;
-                }
+                ended = (await input.FlushAsync()).IsCompleted;
             }
         }
         catch (Exception exception) when (exception is WebSocketException or OperationCanceledException or IOException or ConnectionAbortedException)
@@ -92,8 +90,11 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
         }
     }
 
-    /// <summary>The hub has ended: says goodbye where the client has not, and lets the reading end.</summary>
-    public async Task EndAsync(TimeSpan timeout)
+    /// <summary>
+    /// The hub has ended: says goodbye where the client has not, and lets the reading end. The client's goodbye is waited for: a connection
+    /// that is closed with something unread in it is reset, and the client would not get to read why it was sent away.
+    /// </summary>
+    public async Task EndAsync(Task reading, TimeSpan timeout)
     {
         if (!IsClosing)
         {
@@ -105,6 +106,7 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
                 }
 
                 await WhenWrittenAsync().WaitAsync(timeout);
+                await reading.WaitAsync(timeout);
             }
             catch (Exception exception) when (exception is WebSocketException or TimeoutException)
             {

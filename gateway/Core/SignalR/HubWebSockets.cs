@@ -45,7 +45,7 @@ sealed class HubWebSockets(
         finally
         {
             _sockets.TryRemove(socket, out _);
-            await socket.EndAsync(options.Value.CloseTimeout);
+            await socket.EndAsync(reading, options.Value.CloseTimeout);
             await reading;
             await socket.DisposeAsync();
         }
