@@ -8,7 +8,8 @@ static class Pause
 {
     public static async Task ForAsync(TimeSpan time, CancellationToken cancellationToken = default)
     {
-        if (time > TimeSpan.Zero)
+        // A timer counts whole milliseconds.
+        if (time >= TimeSpan.FromMilliseconds(1))
         {
             using var timer = new PeriodicTimer(time);
             await timer.WaitForNextTickAsync(cancellationToken);
