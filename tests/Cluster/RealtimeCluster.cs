@@ -50,8 +50,7 @@ sealed class RealtimeCluster : IAsyncDisposable
 
     public static async Task<RealtimeCluster> StartAsync(int silos = 2, int gateways = 2, params (string Setting, string Value)[] settings)
     {
-        // A killed server loses nothing that the kernel has. Its default, everysec, may hold writes back while a sync is under way.
-        var cluster = new RealtimeCluster(await RedisServer.StartAsync(appendOnly: true, "--appendfsync", "no"), settings);
+        var cluster = new RealtimeCluster(await RedisServer.StartAsync(appendOnly: true), settings);
         try
         {
             for (int i = 0; i < silos; i++)

@@ -103,7 +103,9 @@ sealed class RedisServer : IAsyncDisposable
             "redis-server",
             [
                 "--port", $"{Port}", "--bind", "127.0.0.1", "--dir", Folder, "--logfile", LogFile,
-                "--save", "", "--appendonly", _appendOnly ? "yes" : "no", .. _arguments,
+
+                // What the kernel has been given outlives the process. With "everysec" writes may be held back while a sync is under way.
+                "--save", "", "--appendonly", _appendOnly ? "yes" : "no", "--appendfsync", "no", .. _arguments,
             ]))!;
         await Eventually.True("redis-server answers or ends", async () => _process.HasExited || await AnswersAsync(), () => Log);
         return !_process.HasExited;

@@ -46,6 +46,7 @@ sealed class HubWebSockets(
         {
             _sockets.TryRemove(socket, out _);
             await socket.EndAsync(reading, options.Value.CloseTimeout);
+            LocalChannels.End(socket);
             await reading;
             await socket.DisposeAsync();
         }

@@ -37,12 +37,16 @@ sealed class RealtimeHubLifetimeManager(
         await base.OnConnectedAsync(connection);
     }
 
+    /// <summary>The hub has ended. A <see cref="HubWebSocket"/> has still to say goodbye, and is ended after that by who serves it.</summary>
     public override Task OnDisconnectedAsync(HubConnectionContext connection)
     {
         if (connection.Features.Get<ClientConnection>() is { } client)
         {
             connections.Remove(client);
-            LocalChannels.End(client);
+            if (client is not HubWebSocket)
+            {
+                LocalChannels.End(client);
+            }
         }
 
         return base.OnDisconnectedAsync(connection);
