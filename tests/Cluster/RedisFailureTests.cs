@@ -54,33 +54,20 @@ public sealed class RedisFailureTests(SharedCluster shared)
             _cluster.Redis.Kill();
         }
 
-        foreach (var connection in new[] { signalR, sse, signalR })
+        try
         {
-            var refusal = await FailsFastAsync(() => Assert.ThrowsAsync<RefusedException>(
-                () => connection.PublishAsync($"room:{_room}", "meanwhile", TestContext.Current.CancellationToken)));
-            Assert.StartsWith("unavailable: ", refusal.Message, StringComparison.Ordinal);
+            await EverybodyIsRefusedAsync();
         }
-
-        using var answer = await FailsFastAsync(() => PostAsync(rest, "meanwhile too"));
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
-        Assert.Equal("1", answer.Headers.GetValues("Retry-After").Single());
-        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
-        Assert.Equal("unavailable", problem.GetProperty("code").GetString());
-        // Who comes now, and whose inbox nobody has asked for yet, is told the same.
-        var refused = await Record.ExceptionAsync(() => OpenAsync(SignalRChat.OpenAsync, 0, "newcomer"));
-        Assert.StartsWith("unavailable: ", Assert.IsType<RefusedException>(refused).Message, StringComparison.Ordinal);
-        foreach (var node in _cluster.Nodes)
+        finally
         {
-            await Eventually.True($"{node.Address} is degraded, and ready", async () => await HealthAsync(node) == "degraded");
-        }
-
-        if (silent)
-        {
-            _cluster.Redis.Resume();
-        }
-        else
-        {
-            await _cluster.Redis.RestartAsync();
+            if (silent)
+            {
+                _cluster.Redis.Resume();
+            }
+            else
+            {
+                await _cluster.Redis.RestartAsync();
+            }
         }
 
         await Eventually.True("publishing works again", async () => (await PostAsync(rest, "after")).IsSuccessStatusCode);
@@ -92,6 +79,29 @@ public sealed class RedisFailureTests(SharedCluster shared)
 
         Assert.False(signalR.Ended.IsCompleted);
         Assert.False(sse.Ended.IsCompleted);
+
+        async Task EverybodyIsRefusedAsync()
+        {
+            foreach (var connection in new[] { signalR, sse, signalR })
+            {
+                var refusal = await FailsFastAsync(() => Assert.ThrowsAsync<RefusedException>(
+                    () => connection.PublishAsync($"room:{_room}", "meanwhile", TestContext.Current.CancellationToken)));
+                Assert.StartsWith("unavailable: ", refusal.Message, StringComparison.Ordinal);
+            }
+
+            using var answer = await FailsFastAsync(() => PostAsync(rest, "meanwhile too"));
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+            Assert.Equal("1", answer.Headers.GetValues("Retry-After").Single());
+            var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
+            Assert.Equal("unavailable", problem.GetProperty("code").GetString());
+            // Who comes now, and whose inbox nobody has asked for yet, is told the same.
+            var refused = await Record.ExceptionAsync(() => OpenAsync(SignalRChat.OpenAsync, 0, "newcomer"));
+            Assert.StartsWith("unavailable: ", Assert.IsType<RefusedException>(refused).Message, StringComparison.Ordinal);
+            foreach (var node in _cluster.Nodes)
+            {
+                await Eventually.True($"{node.Address} is degraded, and ready", async () => await HealthAsync(node) == "degraded");
+            }
+        }
     }
 
     [Fact]
