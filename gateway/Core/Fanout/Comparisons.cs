@@ -17,9 +17,9 @@ sealed partial class Comparisons(LocalChannels channels, ILogger<Comparisons> lo
     {
         lock (_lock)
         {
-            _allWanted = true;
             if (_running)
             {
+                _allWanted = true;
                 return;
             }
 
