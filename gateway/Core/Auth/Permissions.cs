@@ -46,6 +46,12 @@ public sealed class Permissions
     /// <summary>Whether the namespace is open to the user at all: its broadcasts, and rooms in it that the claims name.</summary>
     public bool MayUseNamespace(string ns) => IsAdmin || Array.IndexOf(_adminNamespaces, ns) < 0;
 
+    /// <summary>A user without a token: every namespace that is open to all and every room in it, and no end.</summary>
+    /// <exception cref="ArgumentException">The user id is not one.</exception>
+    internal static Permissions Guest(string userId, NamespaceOptions namespaces) => RoomName.TryCheckName(userId, "A user id", out string? error)
+        ? new(userId, false, DateTimeOffset.MaxValue, namespaces.AdminNames, RoomPatterns.All, RoomPatterns.All)
+        : throw new ArgumentException(error, nameof(userId));
+
     /// <summary>Reads the claims of a validated token.</summary>
     /// <returns>The permissions, or an <see cref="RealtimeErrorCode.Unauthenticated"/> that says which claim is unusable.</returns>
     internal static (Permissions? Permissions, RealtimeException? Error) Read(

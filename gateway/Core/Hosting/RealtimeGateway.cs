@@ -9,6 +9,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
@@ -22,8 +23,12 @@ namespace OrleansRealtime.Gateway.Hosting;
 /// <summary>Puts a gateway into an ASP.NET Core application that is, or has, an Orleans client with the <c>mailbox</c> stream provider.</summary>
 public static class RealtimeGateway
 {
-    public static IHostApplicationBuilder AddRealtimeGateway(this IHostApplicationBuilder builder)
+    /// <param name="configure">The application's own middleware and handlers.</param>
+    public static IHostApplicationBuilder AddRealtimeGateway(this IHostApplicationBuilder builder, Action<RealtimeEvents>? configure = null)
     {
+        var events = new RealtimeEvents();
+        configure?.Invoke(events);
+        builder.Services.AddSingleton(events).AddSingleton<EventDispatcher>();
         builder.AddRealtimeAuth();
         builder.Services.AddOptions<GatewayOptions>().BindConfiguration(GatewayOptions.Section).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();

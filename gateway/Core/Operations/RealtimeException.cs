@@ -22,6 +22,9 @@ public enum RealtimeErrorCode
     /// <summary>The caller joins the room first.</summary>
     NotAMember,
 
+    /// <summary>Nobody handles an event of that name; the caller corrects it.</summary>
+    UnknownEvent,
+
     /// <summary>The payload is over the limit; the caller sends less.</summary>
     PayloadTooLarge,
 
@@ -49,6 +52,7 @@ public static class ErrorCodes
         RealtimeErrorCode.Unauthenticated => "unauthenticated",
         RealtimeErrorCode.NotAllowed => "not_allowed",
         RealtimeErrorCode.NotAMember => "not_a_member",
+        RealtimeErrorCode.UnknownEvent => "unknown_event",
         RealtimeErrorCode.PayloadTooLarge => "payload_too_large",
         RealtimeErrorCode.TooManyRooms => "too_many_rooms",
         RealtimeErrorCode.Overloaded => "overloaded",
@@ -61,6 +65,7 @@ public static class ErrorCodes
         RealtimeErrorCode.InvalidArgument or RealtimeErrorCode.InvalidCursor => StatusCodes.Status400BadRequest,
         RealtimeErrorCode.Unauthenticated => StatusCodes.Status401Unauthorized,
         RealtimeErrorCode.NotAllowed or RealtimeErrorCode.NotAMember => StatusCodes.Status403Forbidden,
+        RealtimeErrorCode.UnknownEvent => StatusCodes.Status404NotFound,
         RealtimeErrorCode.PayloadTooLarge => StatusCodes.Status413PayloadTooLarge,
         RealtimeErrorCode.TooManyRooms or RealtimeErrorCode.Overloaded => StatusCodes.Status429TooManyRequests,
         RealtimeErrorCode.Unavailable => StatusCodes.Status503ServiceUnavailable,

@@ -1,0 +1,89 @@
+using System.Security.Claims;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Operations;
+
+namespace OrleansRealtime.Gateway.Events;
+
+/// <summary>
+/// Runs what the application has added. Whatever it throws becomes a <see cref="RealtimeException"/> for that caller: what it did not
+/// throw on purpose is logged once, and the caller learns nothing of it.
+/// </summary>
+sealed partial class EventDispatcher(RealtimeEvents events, IServiceScopeFactory scopes, ILogger<EventDispatcher> logger)
+{
+    /// <summary>Namespaces that the application has named.</summary>
+    public IReadOnlyCollection<string> Namespaces => events.NamespaceNames;
+
+    public bool Handles(string ns, string name) => events.Find(ns)?.Find(name) is not null;
+
+    /// <summary>Asks all middleware whether the connection may be.</summary>
+    /// <exception cref="ConnectionRejectedException">It may not.</exception>
+    /// <exception cref="RealtimeException">A middleware has failed.</exception>
+    public async Task ConnectAsync(ConnectingContext context)
+    {
+        var ofNamespace = events.Find(context.Namespace)?.Middleware ?? [];
+        if (events.Middleware.Count + ofNamespace.Count == 0)
+        {
+            return;
+        }
+
+        bool accepted = false;
+        NextMiddleware next = _ =>
+        {
+            accepted = true;
+            return Task.CompletedTask;
+        };
+        foreach (var middleware in events.Middleware.Concat(ofNamespace).Reverse())
+        {
+            var inner = next;
+            next = each => middleware(each, inner);
+        }
+
+        try
+        {
+            await next(context);
+        }
+        catch (Exception exception) when (exception is not (ConnectionRejectedException or RealtimeException or OperationCanceledException))
+        {
+            MiddlewareFailed(context.Transport, context.Namespace, exception);
+            throw Failed();
+        }
+
+        if (!accepted)
+        {
+            throw new ConnectionRejectedException("The connection was refused.");
+        }
+    }
+
+    /// <summary>Calls the handler of an event.</summary>
+    /// <exception cref="RealtimeException">There is none, or it refuses, or it has failed.</exception>
+    public async Task<EventData?> InvokeAsync(
+        string ns, string name, EventData data, Permissions user, ClientConnection? connection, IReadOnlyList<Claim> claims, CancellationToken aborted)
+    {
+        if (events.Find(ns)?.Find(name) is not { } handler)
+        {
+            throw new RealtimeException(RealtimeErrorCode.UnknownEvent, $"There is no event '{name}' in the namespace '{ns}'.");
+        }
+
+        await using var scope = scopes.CreateAsyncScope();
+        try
+        {
+            return await handler(new(name, ns, user, connection, claims, scope.ServiceProvider, aborted), data);
+        }
+        catch (Exception exception) when (exception is not RealtimeException && !(exception is OperationCanceledException && aborted.IsCancellationRequested))
+        {
+            HandlerFailed(name, ns, exception);
+            throw Failed();
+        }
+    }
+
+    static RealtimeException Failed() => new(RealtimeErrorCode.Internal, "Something went wrong on the server.");
+
+    [LoggerMessage(1, LogLevel.Error, "The handler of '{Name}' in '{Namespace}' failed.")]
+    partial void HandlerFailed(string name, string @namespace, Exception exception);
+
+    [LoggerMessage(2, LogLevel.Error, "A middleware failed for a connection by {Transport} to '{Namespace}'.")]
+    partial void MiddlewareFailed(string transport, string @namespace, Exception exception);
+}
