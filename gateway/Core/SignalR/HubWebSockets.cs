@@ -1,9 +1,6 @@
 using System.Collections.Concurrent;
-using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.SignalR;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
@@ -33,7 +30,7 @@ sealed class HubWebSockets(
     {
         connections.ThrowIfShuttingDown();
         var permissions = http.GetPermissions();
-        await LightenAsync(http);
+        await http.LightenAsync();
         var upgraded = await WebSocketHandshake.AcceptAsync(http);
         var socket = new HubWebSocket(Guid.NewGuid().ToString("n"), http, upgraded, permissions, options.Value, logger);
         _sockets[socket] = 0;
@@ -50,19 +47,6 @@ sealed class HubWebSockets(
             await reading;
             await socket.DisposeAsync();
         }
-    }
-
-    /// <summary>
-    /// Lets go of what the request's authentication holds on to: the parsed token and its handlers, several KiB that would live for
-    /// as long as the connection does. The claims stay.
-    /// </summary>
-    static async Task LightenAsync(HttpContext http)
-    {
-        var claims = http.User.Claims.Select(c => new Claim(c.Type, c.Value, c.ValueType));
-        http.User = new(new ClaimsIdentity(claims, http.User.Identity?.AuthenticationType, "sub", "role"));
-        var scope = http.Features.Get<IServiceProvidersFeature>();
-        http.Features.Set<IServiceProvidersFeature>(new RequestServicesFeature(http, http.RequestServices.GetRequiredService<IServiceScopeFactory>()));
-        await ((scope as IAsyncDisposable)?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     protected override Task RunOnceAsync()
