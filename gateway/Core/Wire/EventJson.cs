@@ -66,15 +66,21 @@ static class EventJson
         writer.WriteStartObject();
         WriteChannel(writer, received.Channel);
         writer.WriteString("event"u8, message.Event);
-        if (message.Data.Kind == PayloadKind.Json)
+        switch (message.Data.Kind)
         {
-            writer.WritePropertyName("data"u8);
-            writer.WriteRawValue(message.Data.Bytes, skipInputValidation: true);
-        }
-        else
-        {
-            writer.WriteBase64String("data"u8, message.Data.Bytes);
-            writer.WriteString("encoding"u8, "base64"u8);
+            case PayloadKind.Json:
+                writer.WritePropertyName("data"u8);
+                writer.WriteRawValue(message.Data.Bytes, skipInputValidation: true);
+                break;
+            case PayloadKind.Binary:
+                writer.WriteBase64String("data"u8, message.Data.Bytes);
+                writer.WriteString("encoding"u8, "base64"u8);
+                break;
+            default:
+                writer.WritePropertyName("data"u8);
+                BinaryPlaceholders.WriteAsBase64(writer, message.Data);
+                writer.WriteString("encoding"u8, "mixed"u8);
+                break;
         }
 
         if (message.From is not null)
@@ -99,7 +105,7 @@ static class EventJson
                 break;
         }
 
-        WriteTime(writer, message.Time);
+        WriteTime(writer, "time"u8, message.Time);
         if (message.MessageId is not null)
         {
             writer.WriteString("messageId"u8, message.MessageId);
@@ -129,12 +135,12 @@ static class EventJson
         writer.WriteString("cursor"u8, text[..(epoch.Length + 1 + length)]);
     }
 
-    static void WriteTime(Utf8JsonWriter writer, long milliseconds)
+    public static void WriteTime(Utf8JsonWriter writer, ReadOnlySpan<byte> name, long milliseconds)
     {
         Span<char> text = stackalloc char[24];
         DateTime.UnixEpoch.AddMilliseconds(milliseconds).TryFormat(
             text, out int length, "yyyy-MM-ddTHH:mm:ss.fffZ", System.Globalization.CultureInfo.InvariantCulture);
-        writer.WriteString("time"u8, text[..length]);
+        writer.WriteString(name, text[..length]);
     }
 
     static void WriteStrings(Utf8JsonWriter writer, string name, IReadOnlyList<string> strings)
