@@ -39,6 +39,6 @@ public sealed class EventContext
     /// <summary>Services, in a scope of this call's own.</summary>
     public IServiceProvider Services { get; }
 
-    /// <summary>Cancelled when the connection is gone.</summary>
+    /// <summary>Cancelled when the connection is gone; never for a handler of its end.</summary>
     public CancellationToken Aborted { get; }
 }

@@ -79,6 +79,68 @@ sealed partial class EventDispatcher(RealtimeEvents events, IServiceScopeFactory
         }
     }
 
+    /// <summary>
+    /// Runs what the application has added for accepted connections. Where one of these handlers refuses or fails, the connection is closed.
+    /// What the client sends is to be handled after this has completed.
+    /// </summary>
+    /// <param name="auth">As <see cref="ConnectingContext.Auth"/>.</param>
+    public async Task ConnectedAsync(ClientConnection connection, string ns, EventData auth)
+    {
+        if (events.Find(ns)?.Connected is not { Count: > 0 } handlers)
+        {
+            return;
+        }
+
+        await using var scope = scopes.CreateAsyncScope();
+        var context = ContextOf(connection, ns, "connected", scope.ServiceProvider, connection.Aborted);
+        try
+        {
+            foreach (var handler in handlers)
+            {
+                await handler(context, auth);
+            }
+        }
+        catch (RealtimeException refusal)
+        {
+            connection.Close(CloseReason.Refused(refusal.Message));
+        }
+        catch (OperationCanceledException) when (context.Aborted.IsCancellationRequested)
+        {
+            // The connection has gone meanwhile.
+        }
+        catch (Exception exception)
+        {
+            HandlerFailed(context.Event, ns, exception);
+            connection.Close(CloseReason.Failed);
+        }
+    }
+
+    /// <summary>Runs what the application has added for connections that have ended. To be called where <see cref="ConnectedAsync"/> was.</summary>
+    public async Task DisconnectedAsync(ClientConnection connection, string ns)
+    {
+        if (events.Find(ns)?.Disconnected is not { Count: > 0 } handlers)
+        {
+            return;
+        }
+
+        await using var scope = scopes.CreateAsyncScope();
+        var context = ContextOf(connection, ns, "disconnected", scope.ServiceProvider, CancellationToken.None);
+        foreach (var handler in handlers)
+        {
+            try
+            {
+                await handler(context);
+            }
+            catch (Exception exception)
+            {
+                HandlerFailed(context.Event, ns, exception);
+            }
+        }
+    }
+
+    static EventContext ContextOf(ClientConnection connection, string ns, string name, IServiceProvider services, CancellationToken aborted) =>
+        new(name, ns, connection.Permissions, connection, connection.Claims, services, aborted);
+
     static RealtimeException Failed() => new(RealtimeErrorCode.Internal, "Something went wrong on the server.");
 
     [LoggerMessage(1, LogLevel.Error, "The handler of '{Name}' in '{Namespace}' failed.")]

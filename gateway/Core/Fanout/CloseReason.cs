@@ -21,4 +21,11 @@ public sealed record CloseReason(string Name, int Code, bool Reconnect, string T
 
     /// <summary>Come back with the cursor, and read faster.</summary>
     public static readonly CloseReason SlowConsumer = new("slow_consumer", 4008, true, "Too much was waiting to be received. Reconnect with your cursors.");
+
+    /// <summary>Come back; it may go better then. The server's log says what happened.</summary>
+    public static readonly CloseReason Failed = new("failed", 4011, true, "Something went wrong on the server.");
+
+    /// <summary>Do not come back by yourself: the application does not want the connection.</summary>
+    /// <param name="text">The application's own sentence.</param>
+    public static CloseReason Refused(string text) => new("refused", 4010, false, text);
 }
