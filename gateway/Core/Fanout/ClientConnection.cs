@@ -70,6 +70,9 @@ public abstract class ClientConnection(string id, string transport, Permissions 
         set => _claims = value.Count > 0 ? value : null;
     }
 
+    /// <summary>Whether the application has been told of the connection, and is to be told of its end.</summary>
+    internal bool IsAnnounced { get; set; }
+
     /// <summary>Whether the client can send anything over it: answers, and with them joins and leaves of its own.</summary>
     internal virtual bool IsTwoWay => true;
 

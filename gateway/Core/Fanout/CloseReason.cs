@@ -1,3 +1,6 @@
+using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Operations;
+
 namespace OrleansRealtime.Gateway.Fanout;
 
 /// <summary>
@@ -27,5 +30,13 @@ public sealed record CloseReason(string Name, int Code, bool Reconnect, string T
 
     /// <summary>Do not come back by yourself: the application does not want the connection.</summary>
     /// <param name="text">The application's own sentence.</param>
-    public static CloseReason Refused(string text) => new("refused", 4010, false, text);
+    public static CloseReason Rejected(string text) => new("rejected", 4010, false, text);
+
+    /// <summary>What a connection is closed with that the application's code has thrown this for.</summary>
+    internal static CloseReason Of(Exception exception) => exception switch
+    {
+        ConnectionRejectedException rejection => Rejected(rejection.MessageWithData),
+        RealtimeException { Code: not RealtimeErrorCode.Internal } refusal => Rejected(refusal.Message),
+        _ => Failed,
+    };
 }

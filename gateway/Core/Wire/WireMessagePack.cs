@@ -17,7 +17,7 @@ static class WireMessagePack
 {
     public static readonly MessagePackSerializerOptions Options = MessagePackSerializerOptions.Standard
         .WithResolver(CompositeResolver.Create(
-            [new PayloadFormatter(), new MessageFormatter(), new CursorArgumentFormatter(), new TimeFormatter(), new TimeOffsetFormatter()],
+            [new PayloadFormatter(), new MessageFormatter(), new CursorArgumentFormatter(), new TimeFormatter(), new TimeOffsetFormatter(), new EventDataFormatter()],
             [CamelCaseResolver.Instance]))
         .WithSecurity(MessagePackSecurity.UntrustedData);
 
@@ -172,6 +172,16 @@ static class WireMessagePack
             throw new NotSupportedException("The server does not read what it sends.");
 
         public void Serialize(ref MessagePackWriter writer, MessageReceived? value, MessagePackSerializerOptions options) => Write(ref writer, value!);
+    }
+
+    /// <summary>What a handler has answered: its first argument.</summary>
+    sealed class EventDataFormatter : IMessagePackFormatter<EventData?>
+    {
+        public EventData Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) =>
+            throw new NotSupportedException("Clients send one argument, which is a payload.");
+
+        public void Serialize(ref MessagePackWriter writer, EventData? value, MessagePackSerializerOptions options) =>
+            WriteArgument(ref writer, value ?? EventData.Empty);
     }
 
     sealed class CursorArgumentFormatter : IMessagePackFormatter<CursorArgument>
