@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.WebSockets;
 
@@ -16,6 +18,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 sealed class HubWebSockets(
     HubConnectionHandler<RealtimeHub> hub,
     ClientConnections connections,
+    EventDispatcher events,
     IOptions<GatewayOptions> options,
     TimeProvider time,
     ILogger<HubWebSocket> logger)
@@ -46,6 +49,7 @@ sealed class HubWebSockets(
             LocalChannels.End(socket);
             await reading;
             await socket.DisposeAsync();
+            await events.DisconnectedAsync(socket, RoomName.DefaultNamespace);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 
 namespace OrleansRealtime.Gateway.Wire;
@@ -23,6 +24,8 @@ static class EventJson
         MessageReceived => "message",
         PresenceReceived => "presence",
         GapDetected => "gap",
+        Emitted => "event",
+        Requested => "requested",
         _ => "closing",
     };
 
@@ -48,6 +51,15 @@ static class EventJson
                 writer.WriteString("cursor"u8, gap.Position.ToString());
                 writer.WriteBoolean("recovered"u8, false);
                 writer.WriteEndObject();
+                break;
+            case Emitted emitted:
+                writer.WriteStartObject();
+                WriteEvent(writer, emitted.Event, emitted.Data);
+                break;
+            case Requested requested:
+                writer.WriteStartObject();
+                writer.WriteNumber("id"u8, requested.Id);
+                WriteEvent(writer, requested.Event, requested.Data);
                 break;
             case ConnectionClosing { Reason: var reason }:
                 writer.WriteStartObject();
@@ -112,6 +124,69 @@ static class EventJson
         }
 
         writer.WriteEndObject();
+    }
+
+    /// <summary>The first argument; null where there is none. Binary data in it is base64.</summary>
+    public static void WriteArgument(Utf8JsonWriter writer, EventData data)
+    {
+        if (data.Count == 0)
+        {
+            writer.WriteNullValue();
+        }
+        else if (data.Attachments.Count == 0)
+        {
+            writer.WriteRawValue(data[0].Span, skipInputValidation: true);
+        }
+        else
+        {
+            using var argument = JsonDocument.Parse(data[0]);
+            WriteElement(writer, argument.RootElement, data);
+        }
+    }
+
+    /// <summary>The rest of an object that has been begun.</summary>
+    static void WriteEvent(Utf8JsonWriter writer, string name, EventData data)
+    {
+        writer.WriteString("event"u8, name);
+        if (data.Count > 0)
+        {
+            writer.WritePropertyName("data"u8);
+            WriteArgument(writer, data);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    static void WriteElement(Utf8JsonWriter writer, JsonElement element, EventData data)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object when data.FindAttachment(element) is { } bytes:
+                writer.WriteBase64StringValue(bytes.Span);
+                break;
+            case JsonValueKind.Object:
+                writer.WriteStartObject();
+                foreach (var property in element.EnumerateObject())
+                {
+                    writer.WritePropertyName(property.Name);
+                    WriteElement(writer, property.Value, data);
+                }
+
+                writer.WriteEndObject();
+                break;
+            case JsonValueKind.Array:
+                writer.WriteStartArray();
+                foreach (var item in element.EnumerateArray())
+                {
+                    WriteElement(writer, item, data);
+                }
+
+                writer.WriteEndArray();
+                break;
+            default:
+                element.WriteTo(writer);
+                break;
+        }
     }
 
     static void WriteChannel(Utf8JsonWriter writer, ChannelId channel)
