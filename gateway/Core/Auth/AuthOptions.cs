@@ -57,5 +57,11 @@ public sealed class AuthOptions
     /// </summary>
     public bool? AllowDevTokens { get; set; }
 
+    /// <summary>
+    /// Whether Socket.IO clients without a token are let in, each as a guest of its own. Null: only in Development, and only without an
+    /// <see cref="Authority"/>.
+    /// </summary>
+    public bool? AllowGuests { get; set; }
+
     internal string[] RoleClaimNames => RoleClaims ?? ["role", "roles"];
 }

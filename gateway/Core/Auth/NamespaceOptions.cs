@@ -14,6 +14,9 @@ public sealed class NamespaceOptions
     /// </summary>
     public string[]? Admin { get; set; }
 
+    /// <summary>Namespaces that Socket.IO clients may connect to, besides <c>/</c>, the admin ones, and those that the application names in code. <c>*</c>: any.</summary>
+    public string[] Names { get; set; } = [];
+
     internal string[] AdminNames => Admin ?? ["/admin"];
 }
 
@@ -27,6 +30,14 @@ internal sealed class NamespaceOptionsValidator : IValidateOptions<NamespaceOpti
             if (!RoomName.TryParseNamespace(ns, out string? error))
             {
                 failures.Add($"Realtime:Namespaces:Admin has '{ns}'. {error}");
+            }
+        }
+
+        foreach (string ns in options.Names)
+        {
+            if (ns != "*" && !RoomName.TryParseNamespace(ns, out string? error))
+            {
+                failures.Add($"Realtime:Namespaces:Names has '{ns}'. {error} Or '*' for any.");
             }
         }
 

@@ -36,6 +36,9 @@ public sealed class Permissions
 
     public bool IsAdmin { get; }
 
+    /// <summary>Whether it is somebody without a token, whom nobody will meet again.</summary>
+    public bool IsGuest { get; private init; }
+
     /// <summary>The token's <c>exp</c>; <see cref="DateTimeOffset.MaxValue"/> where another authentication scheme gave none.</summary>
     public DateTimeOffset ExpiresAt { get; }
 
@@ -47,9 +50,10 @@ public sealed class Permissions
     public bool MayUseNamespace(string ns) => IsAdmin || Array.IndexOf(_adminNamespaces, ns) < 0;
 
     /// <summary>A user without a token: every namespace that is open to all and every room in it, and no end.</summary>
+    /// <param name="isGuest">Whether the user is one for this connection only.</param>
     /// <exception cref="ArgumentException">The user id is not one.</exception>
-    internal static Permissions Guest(string userId, NamespaceOptions namespaces) => RoomName.TryCheckName(userId, "A user id", out string? error)
-        ? new(userId, false, DateTimeOffset.MaxValue, namespaces.AdminNames, RoomPatterns.All, RoomPatterns.All)
+    internal static Permissions WithoutToken(string userId, NamespaceOptions namespaces, bool isGuest) => RoomName.TryCheckName(userId, "A user id", out string? error)
+        ? new(userId, false, DateTimeOffset.MaxValue, namespaces.AdminNames, RoomPatterns.All, RoomPatterns.All) { IsGuest = isGuest }
         : throw new ArgumentException(error, nameof(userId));
 
     /// <summary>Reads the claims of a validated token.</summary>

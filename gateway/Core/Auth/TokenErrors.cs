@@ -18,6 +18,8 @@ internal static class TokenErrors
 
     public static RealtimeException Unsigned => Refused("The token is not signed.");
 
+    public static RealtimeException Expired => Refused("The token has expired.");
+
     public static RealtimeException Algorithm => Refused("The token is signed with an algorithm that is not accepted here.");
 
     public static RealtimeException MalformedPatterns =>
@@ -29,7 +31,7 @@ internal static class TokenErrors
     public static RealtimeException Explain(Exception? failure) => failure switch
     {
         RealtimeException own => own,
-        SecurityTokenExpiredException => Refused("The token has expired."),
+        SecurityTokenExpiredException => Expired,
         SecurityTokenNotYetValidException => Refused("The token is not valid yet."),
         SecurityTokenNoExpirationException => Refused("The token has no 'exp'."),
         SecurityTokenInvalidAudienceException => Refused("The token is for another audience."),

@@ -7,6 +7,18 @@ sealed class AsyncTurn
     Queue<TaskCompletionSource>? _waiting;
     bool _taken;
 
+    /// <summary>Whether somebody waits.</summary>
+    public bool IsWanted
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _waiting is { Count: > 0 };
+            }
+        }
+    }
+
     public bool TryEnter()
     {
         lock (_lock)

@@ -189,14 +189,22 @@ sealed class EngineServer(
             return EngineError.Busy;
         }
 
-        await RunAsync(http, session, async socket =>
+        try
         {
-            session.Open(socket);
-            using var output = EngineOutput.Rent(framed: true);
-            output.Text([EnginePacket.Open], Handshake(session, []));
-            await socket.WriteAsync(output.Written);
-            return true;
-        });
+            await RunAsync(http, session, async socket =>
+            {
+                session.Open(socket);
+                using var output = EngineOutput.Rent(framed: true);
+                output.Text([EnginePacket.Open], Handshake(session, []));
+                await socket.WriteAsync(output.Written);
+                return true;
+            });
+        }
+        finally
+        {
+            session.Abort();
+        }
+
         return null;
     }
 
@@ -219,26 +227,25 @@ sealed class EngineServer(
     async Task RunAsync(HttpContext http, EngineSession session, Func<EngineWebSocket, ValueTask<bool>> begin)
     {
         EngineWebSocket? socket = null;
+        bool begun = false;
         try
         {
             await http.LightenAsync();
             socket = await EngineWebSocket.AcceptAsync(http, options);
-            if (await begin(socket))
+            begun = await begin(socket);
+            if (begun)
             {
                 await socket.ReadAsync(session);
             }
         }
         finally
         {
-            if (socket is null)
+            if (begun)
             {
-                session.Abort();
+                session.Lost(socket!);
             }
-            else
-            {
-                session.Lost(socket);
-                socket.Dispose();
-            }
+
+            socket?.Dispose();
         }
     }
 

@@ -32,12 +32,16 @@ public sealed class EngineSession
     /// <summary>Frames of WebSocket's own (pongs) that may wait; a client that wants more of them does not read them.</summary>
     const int MaxFramesWaiting = 16;
 
+    /// <summary>Bytes with which a poll is answered although there is more.</summary>
+    const int MaxGathered = 256 << 10;
+
     readonly EngineServer _server;
     readonly Lock _lock = new();
     readonly AsyncTurn _turn = new();
     volatile EngineWebSocket? _socket;
     EngineWebSocket? _probe;
     TaskCompletionSource<EngineOutput?>? _poll;
+    EngineOutput? _gathered;
     TaskCompletionSource? _canWrite;
     IEngineClient? _client;
     long _pingAt;
@@ -111,6 +115,19 @@ public sealed class EngineSession
         return _socket is { } socket && _turn.TryEnter() ? WriteFramesAsync(socket, content) : WriteInTurnAsync(content);
     }
 
+    /// <summary>The same for what nobody waits for; where the client is gone, so is this.</summary>
+    internal async Task TryWriteAsync(IEngineContent content)
+    {
+        try
+        {
+            await WriteAsync(content);
+        }
+        catch (Exception exception) when (exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The reader finds out too, and ends the session.
+        }
+    }
+
     internal async Task CloseAsync(WebSocketCloseStatus status, string reason)
     {
         if (_closed)
@@ -139,7 +156,7 @@ public sealed class EngineSession
 
             await WriteAsync(EngineControl.Close);
         }
-        catch (Exception exception) when (exception is IOException or WebSocketException or OperationCanceledException)
+        catch (Exception exception) when (exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException)
         {
             // It is gone already.
         }
@@ -188,7 +205,7 @@ public sealed class EngineSession
         late?.Abort();
         if (ping)
         {
-            _ = PingAsync();
+            _ = TryWriteAsync(EngineControl.Ping);
         }
 
         _client?.OnTick(now);
@@ -468,12 +485,19 @@ public sealed class EngineSession
     void EndPoll(IEngineContent content)
     {
         TaskCompletionSource<EngineOutput?>? poll;
+        EngineOutput? output;
         lock (_lock)
         {
             (poll, _poll) = (_poll, null);
+            (output, _gathered) = (_gathered, null);
         }
 
-        poll?.TrySetResult(Render(content));
+        if (poll is not null)
+        {
+            output ??= EngineOutput.Rent(framed: false);
+            content.WriteTo(output);
+            poll.TrySetResult(output);
+        }
     }
 
     ValueTask WriteFramesAsync(EngineWebSocket socket, IEngineContent content)
@@ -547,17 +571,7 @@ public sealed class EngineSession
 
             try
             {
-                var output = Render(content);
-                if (output.Written.IsEmpty)
-                {
-                    // Nothing that the client has to see: the poll goes on.
-                    output.Dispose();
-                    GoOnPolling(poll);
-                }
-                else
-                {
-                    poll.TrySetResult(output);
-                }
+                Gather(poll, content);
             }
             finally
             {
@@ -577,18 +591,31 @@ public sealed class EngineSession
         throw Over();
     }
 
-    void GoOnPolling(TaskCompletionSource<EngineOutput?> poll)
+    /// <summary>Answers a poll with what there is, unless there is nothing that the client has to see, or somebody else has more for it.</summary>
+    void Gather(TaskCompletionSource<EngineOutput?> poll, IEngineContent content)
     {
+        EngineOutput output;
         lock (_lock)
         {
-            if (!_closed && _socket is null)
-            {
-                _poll = poll;
-                return;
-            }
+            (output, _gathered) = (_gathered ?? EngineOutput.Rent(framed: false), null);
         }
 
-        poll.TrySetResult(Render(EngineControl.Noop));
+        content.WriteTo(output);
+        if (output.Written.IsEmpty || (_turn.IsWanted && output.Written.Length < MaxGathered))
+        {
+            lock (_lock)
+            {
+                if (!_closed && _socket is null)
+                {
+                    (_poll, _gathered) = (poll, output);
+                    return;
+                }
+            }
+
+            EngineControl.Noop.WriteTo(output);
+        }
+
+        poll.TrySetResult(output);
     }
 
     async Task SendFrameAsync(byte[] frame)
@@ -612,18 +639,6 @@ public sealed class EngineSession
         }
     }
 
-    async Task PingAsync()
-    {
-        try
-        {
-            await WriteAsync(EngineControl.Ping);
-        }
-        catch (Exception exception) when (exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException)
-        {
-            // The client is gone, which its reader finds out too.
-        }
-    }
-
     async Task AbortAfterAsync(TimeSpan timeout)
     {
         await Task.Delay(timeout);
@@ -632,7 +647,7 @@ public sealed class EngineSession
         socket?.Abort();
     }
 
-    static EngineOutput Render(IEngineContent content)
+    static EngineOutput Render(EngineControl content)
     {
         var output = EngineOutput.Rent(framed: false);
         content.WriteTo(output);

@@ -63,7 +63,7 @@ public sealed class ConnectingContext
     /// <exception cref="InvalidOperationException">The transport has demanded a token, which says who it is.</exception>
     public void SignIn(string userId) => User = Transport is "signalr" or "sse" or "rest"
         ? throw new InvalidOperationException($"A connection by {Transport} is signed in by its token; middleware cannot sign it in as another user.")
-        : Permissions.Guest(userId, Http.RequestServices.GetRequiredService<IOptions<NamespaceOptions>>().Value);
+        : Permissions.WithoutToken(userId, Http.RequestServices.GetRequiredService<IOptions<NamespaceOptions>>().Value, isGuest: false);
 
     /// <summary>Refuses the connection. The client gets both: a Socket.IO client in its <c>connect_error</c>, others in the error's text or body.</summary>
     /// <param name="message">A sentence for the client.</param>

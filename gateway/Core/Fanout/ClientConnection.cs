@@ -196,7 +196,10 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     /// <param name="event">1 to 128 bytes of UTF-8 without control characters.</param>
     /// <param name="args">A Socket.IO client gets them all, others the first.</param>
     /// <exception cref="ArgumentException">The event's name is not one.</exception>
-    public void Emit(string @event, params object?[] args) => Send(new(new Emitted(CheckEventName(@event), EventData.Of(args))));
+    public void Emit(string @event, params object?[] args) => Emit(@event, EventData.Of(args));
+
+    /// <summary>The same with arguments as they came.</summary>
+    public void Emit(string @event, EventData data) => Send(new(new Emitted(CheckEventName(@event), data)));
 
     /// <summary>Sends this client an event and waits for its answer.</summary>
     /// <param name="timeout">How long; 10 s where null. For ever with <see cref="Timeout.InfiniteTimeSpan"/>.</param>
@@ -231,6 +234,16 @@ public abstract class ClientConnection(string id, string transport, Permissions 
 
     /// <summary>The client has answered. False where nobody waits for that any more.</summary>
     internal bool Answer(long id, EventData data) => _requests?.Answer(id, data) ?? false;
+
+    /// <summary>Delivery of a channel has begun, or had begun before.</summary>
+    internal virtual void OnFollowed(ChannelId channel, SubscribeResult result)
+    {
+    }
+
+    /// <summary>Delivery of a channel has ended, by whose wish ever, while the connection goes on.</summary>
+    internal virtual void OnUnfollowed(ChannelId channel)
+    {
+    }
 
     /// <summary>Sends a question that the client is to answer under the id. The ids of a connection are 1, 2, 3 …</summary>
     protected virtual void Ask(long id, string name, EventData data) => Send(new(new Requested(id, name, data)));

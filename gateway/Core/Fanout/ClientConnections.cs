@@ -22,6 +22,8 @@ sealed class ClientConnections(GatewayMetrics metrics, TimeProvider time)
 
     public int Count => _connections.Count;
 
+    public ClientConnection? Find(string id) => _connections.GetValueOrDefault(id);
+
     public void Add(ClientConnection connection)
     {
         _connections[connection.Id] = connection;

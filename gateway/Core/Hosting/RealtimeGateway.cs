@@ -15,6 +15,7 @@ using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Rest;
 using OrleansRealtime.Gateway.SignalR;
+using OrleansRealtime.Gateway.SocketIo;
 using OrleansRealtime.Gateway.Sse;
 using OrleansRealtime.Gateway.Wire;
 
@@ -36,7 +37,7 @@ public static class RealtimeGateway
         // Time to send the connections away, and for everything else to stop.
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>(
             (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
-        builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddGatewayMetrics();
+        builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddSocketIoGateway().AddGatewayMetrics().AddGatewayCors();
         builder.Services.AddSingleton<RealtimeOperations>();
         builder.Services.AddSingleton(services => new RealtimePublisher(services.GetRequiredService<RealtimeOperations>()));
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
@@ -49,10 +50,12 @@ public static class RealtimeGateway
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseCors();
         app.UseAuthentication();
         app.UseAuthorization();
         app.MapSignalRGateway();
         app.MapSseGateway();
+        app.MapSocketIoGateway();
         app.MapRestGateway();
         app.MapRealtimeOpenApi();
         app.MapDevTokens();

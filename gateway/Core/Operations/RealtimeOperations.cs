@@ -69,17 +69,23 @@ sealed class RealtimeOperations(
     public Task<Cursor> InboxStartAsync(string user, CancellationToken cancellationToken) =>
         CallAsync(cluster.GetGrain<IUserGrain>(user).DeliveredUpTo(), cancellationToken);
 
+    /// <summary>Whether a channel still has everything after a cursor.</summary>
+    public async Task<bool> ReachesBackAsync(ChannelId channel, Cursor cursor, CancellationToken cancellationToken) =>
+        (await CallAsync(cluster.GetChannel(channel).Read(new(cursor, null, 1)), cancellationToken)).Recovered;
+
     /// <summary>Begins delivery of a channel that the caller has been found to be allowed.</summary>
     public async Task<SubscribeResult> FollowAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken)
     {
         try
         {
-            return await channels.SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken).WaitAsync(ClusterTimeout, cancellationToken)
+            var result = await channels.SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken).WaitAsync(ClusterTimeout, cancellationToken)
                 ?? throw TooManyRooms();
+            connection.OnFollowed(channel, result);
+            return result;
         }
         catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
         {
-            LocalChannels.Unsubscribe(connection, channel);
+            Unfollow(connection, channel);
             throw Unavailable(exception);
         }
     }
@@ -110,10 +116,21 @@ sealed class RealtimeOperations(
     public static void Leave(ClientConnection connection, string? room)
     {
         var name = ParseRoom(room);
-        if (!LocalChannels.Unsubscribe(connection, ChannelId.Room(name)))
+        if (!Unfollow(connection, ChannelId.Room(name)))
         {
             throw new RealtimeException(RealtimeErrorCode.NotAMember, $"This connection is not in '{name}'.");
         }
+    }
+
+    static bool Unfollow(ClientConnection connection, ChannelId channel)
+    {
+        if (!LocalChannels.Unsubscribe(connection, channel))
+        {
+            return false;
+        }
+
+        connection.OnUnfollowed(channel);
+        return true;
     }
 
     /// <summary>Renews the connection's token, and takes it out of the rooms that the new one does not allow.</summary>
@@ -135,7 +152,7 @@ sealed class RealtimeOperations(
         {
             if (subscription.Id.Kind == ChannelKind.Room && !permissions.MayJoin(RoomName.FromQualified(subscription.Id.Key)))
             {
-                LocalChannels.Unsubscribe(connection, subscription.Id);
+                Unfollow(connection, subscription.Id);
             }
         }
 
@@ -143,7 +160,16 @@ sealed class RealtimeOperations(
     }
 
     /// <summary>Publishes to a room the connection is in. One that has too many publications under way waits for their acknowledgements.</summary>
-    public async Task<PublishAcknowledgement> SendAsync(ClientConnection connection, string? room, SendRequest request)
+    public Task<PublishAcknowledgement> SendAsync(ClientConnection connection, string? room, SendRequest request) => WhenKeptAsync(BeginSendAsync(connection, room, request));
+
+    public Task<PublishAcknowledgement> SendToUserAsync(ClientConnection connection, string? user, SendRequest request) =>
+        WhenKeptAsync(BeginSendToUserAsync(connection, user, request));
+
+    public Task<PublishAcknowledgement> BroadcastAsync(ClientConnection connection, string? ns, SendRequest request) =>
+        WhenKeptAsync(BeginBroadcastAsync(connection, ns, request));
+
+    /// <summary>The same in two steps, for whoever wants an order: the outer task completes when the publication has its place, the inner one when it is kept.</summary>
+    public async ValueTask<Task<PublishAcknowledgement>> BeginSendAsync(ClientConnection connection, string? room, SendRequest request)
     {
         var name = ParseRoom(room);
         var channel = ChannelId.Room(name);
@@ -159,14 +185,14 @@ sealed class RealtimeOperations(
             await subscription.Ready.Task;
         }
 
-        return await PublishInTurnAsync(connection, channel, publication);
+        return await BeginPublishAsync(connection, channel, publication);
     }
 
-    public Task<PublishAcknowledgement> SendToUserAsync(ClientConnection connection, string? user, SendRequest request) =>
-        PublishInTurnAsync(connection, ParseUser(user), ToPublication(request, connection.UserId));
+    public ValueTask<Task<PublishAcknowledgement>> BeginSendToUserAsync(ClientConnection connection, string? user, SendRequest request) =>
+        BeginPublishAsync(connection, ParseUser(user), ToPublication(request, connection.UserId));
 
-    public Task<PublishAcknowledgement> BroadcastAsync(ClientConnection connection, string? ns, SendRequest request) =>
-        PublishInTurnAsync(connection, ParseBroadcast(connection.Permissions, ns), ToPublication(request, connection.UserId));
+    public ValueTask<Task<PublishAcknowledgement>> BeginBroadcastAsync(ClientConnection connection, string? ns, SendRequest request) =>
+        BeginPublishAsync(connection, ParseBroadcast(connection.Permissions, ns), ToPublication(request, connection.UserId));
 
     // ---- Requests without a connection ----------------------------------------------------------------------------------
 
@@ -279,17 +305,28 @@ sealed class RealtimeOperations(
             : throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow the namespace '{name}'.");
     }
 
-    async Task<PublishAcknowledgement> PublishInTurnAsync(ClientConnection connection, ChannelId channel, Publication publication)
+    static async Task<PublishAcknowledgement> WhenKeptAsync(ValueTask<Task<PublishAcknowledgement>> begun) => await await begun;
+
+    async ValueTask<Task<PublishAcknowledgement>> BeginPublishAsync(ClientConnection connection, ChannelId channel, Publication publication)
     {
         var slots = connection.PublishSlots ??= new(options.Value.PublishesInFlight);
-        await slots.WaitAsync();
-        try
+        if (!slots.Wait(0))
         {
-            return await PublishAsync(channel, publication);
+            await slots.WaitAsync();
         }
-        finally
+
+        return PublishAndReleaseAsync();
+
+        async Task<PublishAcknowledgement> PublishAndReleaseAsync()
         {
-            slots.Release();
+            try
+            {
+                return await PublishAsync(channel, publication);
+            }
+            finally
+            {
+                slots.Release();
+            }
         }
     }
 

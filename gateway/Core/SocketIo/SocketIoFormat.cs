@@ -25,6 +25,9 @@ static class SocketIoPart
     /// <summary>The arguments of an event, from the opening bracket on and without the closing one. The connection puts the type and the namespace before them, and its offset after them.</summary>
     public const byte Event = 1;
 
+    /// <summary>As an event, with the id of the acknowledgement (8 bytes, little-endian) before it. It gets no offset: the client puts its callback in that place.</summary>
+    public const byte Question = 4;
+
     /// <summary>A binary attachment.</summary>
     public const byte Attachment = 2;
 
@@ -47,7 +50,9 @@ static class SocketIoPart
     {
         if (parts.IsEmpty)
         {
-            (kind, attachments, bytes) = (0, 0, default);
+            kind = 0;
+            attachments = 0;
+            bytes = default;
             return false;
         }
 
@@ -113,18 +118,26 @@ sealed class SocketIoFormat : WireFormat
     }
 
     /// <summary>An event of the application's, with all its arguments.</summary>
-    public static void WriteEvent(IBufferWriter<byte> to, string name, EventData data)
+    /// <param name="id">Where the client is to answer it.</param>
+    public static void WriteEvent(IBufferWriter<byte> to, string name, EventData data, long? id = null)
     {
         var text = new ArrayBufferWriter<byte>(64 + data.Json.Length);
-        text.Write("["u8);
-        text.Write(JsonEncodedText.Encode(name, EventJson.WriterOptions.Encoder).EncodedUtf8Bytes is var encoded ? [(byte)'"', .. encoded, (byte)'"'] : []);
+        if (id is { } asked)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(text.GetSpan(sizeof(long)), asked);
+            text.Advance(sizeof(long));
+        }
+
+        text.Write("[\""u8);
+        text.Write(JsonEncodedText.Encode(name, EventJson.WriterOptions.Encoder).EncodedUtf8Bytes);
+        text.Write("\""u8);
         if (data.Count > 0)
         {
             text.Write(","u8);
             text.Write(data.Json.Span[1..^1]);
         }
 
-        Write(to, text.WrittenSpan, data.Attachments);
+        Write(to, text.WrittenSpan, data.Attachments, id is null ? SocketIoPart.Event : SocketIoPart.Question);
     }
 
     /// <summary>An event with one object.</summary>
@@ -279,9 +292,9 @@ sealed class SocketIoFormat : WireFormat
         json.WriteEndObject();
     }
 
-    static void Write(IBufferWriter<byte> to, ReadOnlySpan<byte> text, IReadOnlyList<ReadOnlyMemory<byte>> attachments)
+    public static void Write(IBufferWriter<byte> to, ReadOnlySpan<byte> text, IReadOnlyList<ReadOnlyMemory<byte>> attachments, byte kind = SocketIoPart.Event)
     {
-        SocketIoPart.Write(to, SocketIoPart.Event, text, attachments.Count);
+        SocketIoPart.Write(to, kind, text, attachments.Count);
         foreach (var attachment in attachments)
         {
             SocketIoPart.Write(to, SocketIoPart.Attachment, attachment.Span);

@@ -63,7 +63,7 @@ sealed class SocketIoOptionsValidator : IValidateOptions<SocketIoOptions>
         CheckTime(options.AttachmentTimeout, nameof(options.AttachmentTimeout));
         Check(options.MaxPayload is >= 1024 and <= 100_000_000, nameof(options.MaxPayload), "must be 1024 to 100000000 bytes");
         Check(options.MaxAttachments is >= 0 and <= 255, nameof(options.MaxAttachments), "must be 0 to 255");
-        Check(options.MaxDepth is >= 2 and <= 1000, nameof(options.MaxDepth), "must be 2 to 1000");
+        Check(options.MaxDepth is >= 2 and <= 64, nameof(options.MaxDepth), "must be 2 to 64");
         Check(options.MaxNamespaces is >= 1 and <= 1000, nameof(options.MaxNamespaces), "must be 1 to 1000");
         Check(options.MaxPending >= 1, nameof(options.MaxPending), "must be at least 1");
         Check(options.MaxBacklog is >= 1 and <= 1_000_000, nameof(options.MaxBacklog), "must be 1 to 1000000");

@@ -55,7 +55,8 @@ static class WebSocketFrame
     {
         if (frames.IsEmpty)
         {
-            (binary, payload) = (false, default);
+            binary = false;
+            payload = default;
             return false;
         }
 
