@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Hosting;
 using OrleansRealtime.Tests.Processes;
@@ -29,7 +30,12 @@ sealed class EmbeddedHost : IAsyncDisposable
 
     public IServiceProvider Services => _app.Services;
 
-    public static async Task<EmbeddedHost> StartAsync(params (string Setting, string Value)[] settings)
+    public static Task<EmbeddedHost> StartAsync(params (string Setting, string Value)[] settings) => StartAsync(null, null, settings);
+
+    /// <param name="events">What an application adds.</param>
+    /// <param name="logs">Gets warnings and errors besides the console.</param>
+    public static async Task<EmbeddedHost> StartAsync(
+        Action<RealtimeEvents>? events, ILoggerProvider? logs = null, params (string Setting, string Value)[] settings)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Development });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -39,9 +45,14 @@ sealed class EmbeddedHost : IAsyncDisposable
         });
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Setting, (string?)s.Value)));
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        if (logs is not null)
+        {
+            builder.Logging.AddProvider(logs);
+        }
+
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.AddEmbeddedSilo();
-        builder.AddRealtimeGateway();
+        builder.AddRealtimeGateway(events);
         var app = builder.Build();
         app.MapRealtimeGateway();
         await app.StartAsync(TestContext.Current.CancellationToken);

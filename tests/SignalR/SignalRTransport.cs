@@ -35,7 +35,7 @@ sealed class SignalRTransport(bool messagePack) : ITransport
 
     public HubConnection Build(Uri server, string token)
     {
-        var builder = new HubConnectionBuilder().WithUrl(new Uri(server, "/hub"), http =>
+        var builder = new HubConnectionBuilder().WithUrl(HubOf(server), http =>
         {
             http.AccessTokenProvider = () => Task.FromResult<string?>(token);
             http.SkipNegotiation = true;
@@ -48,6 +48,18 @@ sealed class SignalRTransport(bool messagePack) : ITransport
 
         return builder.Build();
     }
+
+    /// <summary>A client of SignalR's own transport for where there are no WebSockets.</summary>
+    public static HubConnection BuildLongPolling(Uri server, string token) => new HubConnectionBuilder()
+        .WithUrl(HubOf(server), http =>
+        {
+            http.AccessTokenProvider = () => Task.FromResult<string?>(token);
+            http.Transports = HttpTransportType.LongPolling;
+        })
+        .Build();
+
+    /// <summary>The hub of a server; a query goes along.</summary>
+    static Uri HubOf(Uri server) => new(server, "/hub" + server.Query);
 
     /// <summary>What came, as JSON, whichever the protocol.</summary>
     public static JsonElement ToJson(object? value) => value is JsonElement json ? json : JsonSerializer.SerializeToElement(Plain(value));

@@ -60,5 +60,5 @@ public sealed class EventData
         && element.TryGetProperty("num"u8, out var number) && number.ValueKind == JsonValueKind.Number
         && number.TryGetInt32(out int at) && at >= 0 && at < Attachments.Count
             ? Attachments[at]
-            : null;
+            : default(ReadOnlyMemory<byte>?);
 }
