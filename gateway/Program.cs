@@ -7,7 +7,7 @@ return await ProcessStart.RunOrExplainAsync(() =>
     var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
     builder.UseDefaultAddress();
     _ = builder.Configuration.IsCluster() ? builder.AddClusterClient() : builder.AddEmbeddedSilo();
-    builder.AddRealtimeGateway();
+    builder.AddRealtimeGateway(Deployments.Add);
 
     var app = builder.Build();
     app.UsePage();
