@@ -74,7 +74,7 @@ readonly struct EventFields(string name, EventData data, params string[] inOrder
         if (reader.TokenType != JsonTokenType.StartObject)
         {
             int at = Array.IndexOf(inOrder, field);
-            return at >= 0 && at < data.Count ? data[at] : null;
+            return at >= 0 && at < data.Count ? data[at] : default(ReadOnlyMemory<byte>?);
         }
 
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
