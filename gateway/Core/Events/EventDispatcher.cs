@@ -60,7 +60,8 @@ sealed partial class EventDispatcher(RealtimeEvents events, IServiceScopeFactory
         {
             await next(context);
         }
-        catch (Exception exception) when (exception is not (ConnectionRejectedException or RealtimeException or OperationCanceledException))
+        catch (Exception exception) when (exception is not (ConnectionRejectedException or RealtimeException)
+            && !(exception is OperationCanceledException && context.Http.RequestAborted.IsCancellationRequested))
         {
             MiddlewareFailed(context.Transport, context.Namespace, exception);
             throw Failed();

@@ -213,7 +213,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     {
         if (!IsTwoWay)
         {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "An SSE connection cannot answer.");
+            return Task.FromException<EventData>(new RealtimeException(RealtimeErrorCode.InvalidArgument, "An SSE connection cannot answer."));
         }
 
         CheckEventName(@event);
@@ -223,7 +223,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
         {
             if (_ended || _closing is not null)
             {
-                throw PendingRequests.ConnectionEnded();
+                return Task.FromException<EventData>(PendingRequests.ConnectionEnded());
             }
 
             requests = _requests ??= new();
