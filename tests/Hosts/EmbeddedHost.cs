@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Hosting;
 using OrleansRealtime.Tests.Processes;
@@ -29,7 +30,10 @@ sealed class EmbeddedHost : IAsyncDisposable
 
     public IServiceProvider Services => _app.Services;
 
-    public static async Task<EmbeddedHost> StartAsync(params (string Setting, string Value)[] settings)
+    public static Task<EmbeddedHost> StartAsync(params (string Setting, string Value)[] settings) => StartAsync(configure: null, settings);
+
+    /// <param name="configure">The application's own middleware and handlers.</param>
+    public static async Task<EmbeddedHost> StartAsync(Action<RealtimeEvents>? configure, params (string Setting, string Value)[] settings)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Development });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -41,7 +45,7 @@ sealed class EmbeddedHost : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.AddEmbeddedSilo();
-        builder.AddRealtimeGateway();
+        builder.AddRealtimeGateway(configure);
         var app = builder.Build();
         app.MapRealtimeGateway();
         await app.StartAsync(TestContext.Current.CancellationToken);
