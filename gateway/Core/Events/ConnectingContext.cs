@@ -1,6 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Claims;
+using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
@@ -58,7 +60,10 @@ public sealed class ConnectingContext
 
     /// <summary>Says who it is, in place of a token, on a transport that has not demanded one before (Socket.IO). The connection does not expire.</summary>
     /// <param name="userId">1 to 128 bytes of UTF-8 without control characters.</param>
-    public void SignIn(string userId) => User = Permissions.Guest(userId, Http.RequestServices.GetRequiredService<IOptions<NamespaceOptions>>().Value);
+    /// <exception cref="InvalidOperationException">The transport has demanded a token, which says who it is.</exception>
+    public void SignIn(string userId) => User = Transport is "signalr" or "sse" or "rest"
+        ? throw new InvalidOperationException($"A connection by {Transport} is signed in by its token; middleware cannot sign it in as another user.")
+        : Permissions.Guest(userId, Http.RequestServices.GetRequiredService<IOptions<NamespaceOptions>>().Value);
 
     /// <summary>Refuses the connection. The client gets both: a Socket.IO client in its <c>connect_error</c>, others in the error's text or body.</summary>
     /// <param name="message">A sentence for the client.</param>
@@ -73,4 +78,20 @@ public sealed class ConnectionRejectedException(string message, object? data = n
 {
     /// <summary>What the client gets besides the message.</summary>
     public object? RejectionData { get; } = data;
+
+    /// <summary>Both in one line, for transports whose errors are a text.</summary>
+    internal string MessageWithData =>
+        RejectionData is null ? Message : $"{Message} {JsonSerializer.Serialize(RejectionData, EventSerializer.DefaultOptions)}";
+
+    /// <summary>RFC 9457 problem details with the extensions <c>code</c> and, where there is some, <c>data</c>.</summary>
+    internal ProblemDetails ToProblem()
+    {
+        var problem = new RealtimeException(RealtimeErrorCode.Rejected, Message).ToProblem();
+        if (RejectionData is not null)
+        {
+            problem.Extensions["data"] = JsonSerializer.SerializeToElement(RejectionData, EventSerializer.DefaultOptions);
+        }
+
+        return problem;
+    }
 }

@@ -1,6 +1,9 @@
 using System.Security.Claims;
+using Microsoft.Extensions.DependencyInjection;
+using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Events;
 
@@ -39,6 +42,22 @@ public sealed class EventContext
     /// <summary>Services, in a scope of this call's own.</summary>
     public IServiceProvider Services { get; }
 
-    /// <summary>Cancelled when the connection is gone.</summary>
+    /// <summary>Brings the connection into a room, as if the client had joined it: the token must allow it.</summary>
+    /// <param name="room">One of this namespace, such as <c>general</c>; or of any, such as <c>/admin:alerts</c>.</param>
+    /// <exception cref="RealtimeException">It may not, or the sender has no connection that could be in a room.</exception>
+    public Task<JoinResult> JoinAsync(string room) =>
+        Services.GetRequiredService<RealtimeOperations>().JoinAsync(TwoWayConnection(), Qualify(room), null, Aborted);
+
+    /// <summary>Takes the connection out of a room.</summary>
+    /// <exception cref="RealtimeException">It is not in the room.</exception>
+    public void Leave(string room) => RealtimeOperations.Leave(TwoWayConnection(), Qualify(room));
+
+    /// <summary>Cancelled when the connection is gone; never for a handler of its end.</summary>
     public CancellationToken Aborted { get; }
+
+    ClientConnection TwoWayConnection() => Connection is { IsTwoWay: true } connection
+        ? connection
+        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, $"'{Event}' is for connections that can be in rooms, such as SignalR's and Socket.IO's.");
+
+    string Qualify(string room) => Namespace == RoomName.DefaultNamespace || room.StartsWith('/') ? room : $"{Namespace}:{room}";
 }

@@ -53,4 +53,12 @@ public sealed class EventData
     /// <summary>One argument as an object; <c>byte[]</c> and <see cref="ReadOnlyMemory{T}"/> of bytes take binary data. The default where it is absent.</summary>
     /// <exception cref="JsonException">The argument is not of that form.</exception>
     public T? Get<T>(int index, JsonSerializerOptions? options = null) => index < Count ? EventSerializer.Read<T>(this, index, options ?? EventSerializer.DefaultOptions) : default;
+
+    /// <summary>The binary data that an object in the arguments stands for; null where it is an object like any other.</summary>
+    internal ReadOnlyMemory<byte>? FindAttachment(JsonElement element) =>
+        element.TryGetProperty("_placeholder"u8, out var placeholder) && placeholder.ValueKind == JsonValueKind.True
+        && element.TryGetProperty("num"u8, out var number) && number.ValueKind == JsonValueKind.Number
+        && number.TryGetInt32(out int at) && at >= 0 && at < Attachments.Count
+            ? Attachments[at]
+            : null;
 }

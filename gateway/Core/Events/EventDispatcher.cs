@@ -1,4 +1,5 @@
 using System.Security.Claims;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Gateway.Auth;
@@ -17,6 +18,20 @@ sealed partial class EventDispatcher(RealtimeEvents events, IServiceScopeFactory
     public IReadOnlyCollection<string> Namespaces => events.NamespaceNames;
 
     public bool Handles(string ns, string name) => events.Find(ns)?.Find(name) is not null;
+
+    /// <summary>The same for a transport that has demanded a token. Where there is no middleware this costs nothing.</summary>
+    /// <returns>The claims that middleware has attached.</returns>
+    public ValueTask<IReadOnlyList<Claim>> ConnectAsync(HttpContext http, string transport, string ns)
+    {
+        return events.Middleware.Count == 0 && events.Find(ns) is null or { Middleware.Count: 0 } ? new([]) : AskAsync();
+
+        async ValueTask<IReadOnlyList<Claim>> AskAsync()
+        {
+            var context = new ConnectingContext(http, transport, ns, EventData.Empty, http.GetPermissions(), null);
+            await ConnectAsync(context);
+            return context.Claims;
+        }
+    }
 
     /// <summary>Asks all middleware whether the connection may be.</summary>
     /// <exception cref="ConnectionRejectedException">It may not.</exception>
@@ -78,6 +93,69 @@ sealed partial class EventDispatcher(RealtimeEvents events, IServiceScopeFactory
             throw Failed();
         }
     }
+
+    /// <summary>
+    /// Runs what the application has added for accepted connections. Where one of these handlers refuses or fails, the connection is closed.
+    /// What the client sends is to be handled after this has completed.
+    /// </summary>
+    /// <param name="auth">As <see cref="ConnectingContext.Auth"/>.</param>
+    public async Task ConnectedAsync(ClientConnection connection, string ns, EventData auth)
+    {
+        connection.IsAnnounced = true;
+        if (events.Find(ns)?.Connected is not { Count: > 0 } handlers)
+        {
+            return;
+        }
+
+        await using var scope = scopes.CreateAsyncScope();
+        var context = ContextOf(connection, ns, "connected", scope.ServiceProvider, connection.Aborted);
+        try
+        {
+            foreach (var handler in handlers)
+            {
+                await handler(context, auth);
+            }
+        }
+        catch (OperationCanceledException) when (context.Aborted.IsCancellationRequested)
+        {
+            // The connection has gone meanwhile.
+        }
+        catch (Exception exception)
+        {
+            if (exception is not (RealtimeException or ConnectionRejectedException))
+            {
+                HandlerFailed(context.Event, ns, exception);
+            }
+
+            connection.Close(CloseReason.Of(exception));
+        }
+    }
+
+    /// <summary>Runs what the application has added for connections that have ended, unless <see cref="ConnectedAsync"/> was not reached.</summary>
+    public async Task DisconnectedAsync(ClientConnection connection, string ns)
+    {
+        if (!connection.IsAnnounced || events.Find(ns)?.Disconnected is not { Count: > 0 } handlers)
+        {
+            return;
+        }
+
+        await using var scope = scopes.CreateAsyncScope();
+        var context = ContextOf(connection, ns, "disconnected", scope.ServiceProvider, CancellationToken.None);
+        foreach (var handler in handlers)
+        {
+            try
+            {
+                await handler(context);
+            }
+            catch (Exception exception)
+            {
+                HandlerFailed(context.Event, ns, exception);
+            }
+        }
+    }
+
+    static EventContext ContextOf(ClientConnection connection, string ns, string name, IServiceProvider services, CancellationToken aborted) =>
+        new(name, ns, connection.Permissions, connection, connection.Claims, services, aborted);
 
     static RealtimeException Failed() => new(RealtimeErrorCode.Internal, "Something went wrong on the server.");
 

@@ -59,7 +59,11 @@ public sealed class NamespaceEvents
         return this;
     }
 
-    /// <summary>Runs after a connection has been accepted; the data is what the client sent with it (<see cref="ConnectingContext.Auth"/>).</summary>
+    /// <summary>
+    /// Runs after a connection has been accepted and before anything that the client sends is handled, so it cannot wait for the client's
+    /// answer to a request. The data is what the client sent with the connection (<see cref="ConnectingContext.Auth"/>). Where it throws,
+    /// the connection is closed: as <c>rejected</c> by a <see cref="Operations.RealtimeException"/>, as <c>failed</c> by all else.
+    /// </summary>
     public NamespaceEvents OnConnected(Func<EventContext, EventData, Task> handler)
     {
         _connected.Add(handler);

@@ -1,7 +1,10 @@
 using System.Buffers;
+using System.Security.Claims;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Fanout;
 
@@ -41,6 +44,11 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     CloseReason? _closing;
     bool _ended;
 
+    // Null until they are needed, which for most connections is never.
+    IReadOnlyList<Claim>? _claims;
+    PendingRequests? _requests;
+    CancellationTokenSource? _aborted;
+
     public string Id { get; } = id;
 
     public string Transport { get; } = transport;
@@ -54,6 +62,34 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     public CloseReason? Closing => _closing;
 
     public bool IsClosing => _closing is not null || _ended;
+
+    /// <summary>What middleware attached when the connection was accepted.</summary>
+    internal IReadOnlyList<Claim> Claims
+    {
+        get => _claims ?? [];
+        set => _claims = value.Count > 0 ? value : null;
+    }
+
+    /// <summary>Whether the application has been told of the connection, and is to be told of its end.</summary>
+    internal bool IsAnnounced { get; set; }
+
+    /// <summary>Whether the client can send anything over it: answers, and with them joins and leaves of its own.</summary>
+    internal virtual bool IsTwoWay => true;
+
+    /// <summary>How long a client may take to answer where the application does not say.</summary>
+    protected virtual TimeSpan AnswerTimeout => TimeSpan.FromSeconds(10);
+
+    /// <summary>Cancelled when the connection has ended.</summary>
+    internal CancellationToken Aborted
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _ended ? new(canceled: true) : (_aborted ??= new()).Token;
+            }
+        }
+    }
 
     /// <summary>How the transport writes events. Set before the first one comes.</summary>
     protected abstract WireFormat Format { get; }
@@ -147,9 +183,60 @@ public abstract class ClientConnection(string id, string transport, Permissions 
                 subscription.Ended = true;
             }
 
+            _requests?.End();
+            _ = _aborted?.CancelAsync();
             return subscriptions;
         }
     }
+
+    /// <summary>
+    /// Sends this client, and nobody else, an event. It is not kept: who is not connected does not get it, and no recovery repeats it.
+    /// Never waits; what is sent to a connection that is closing is dropped.
+    /// </summary>
+    /// <param name="event">1 to 128 bytes of UTF-8 without control characters.</param>
+    /// <param name="args">A Socket.IO client gets them all, others the first.</param>
+    /// <exception cref="ArgumentException">The event's name is not one.</exception>
+    public void Emit(string @event, params object?[] args) => Send(new(new Emitted(CheckEventName(@event), EventData.Of(args))));
+
+    /// <summary>Sends this client an event and waits for its answer.</summary>
+    /// <param name="timeout">How long; 10 s where null. For ever with <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <returns>The arguments of the answer: any number from a Socket.IO client, one from others.</returns>
+    /// <exception cref="ArgumentException">The event's name is not one.</exception>
+    /// <exception cref="RealtimeException">
+    /// <see cref="RealtimeErrorCode.Timeout"/>; <see cref="RealtimeErrorCode.Unavailable"/> where the connection has ended;
+    /// <see cref="RealtimeErrorCode.Overloaded"/> where the client owes 1,000 answers; <see cref="RealtimeErrorCode.InvalidArgument"/> for SSE.
+    /// </exception>
+    public Task<EventData> RequestAsync(string @event, TimeSpan? timeout, CancellationToken cancellationToken, params object?[] args)
+    {
+        if (!IsTwoWay)
+        {
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "An SSE connection cannot answer.");
+        }
+
+        CheckEventName(@event);
+        var data = EventData.Of(args);
+        PendingRequests requests;
+        lock (_lock)
+        {
+            if (_ended || _closing is not null)
+            {
+                throw PendingRequests.ConnectionEnded();
+            }
+
+            requests = _requests ??= new();
+        }
+
+        return requests.AskAsync(@event, id => Ask(id, @event, data), timeout ?? AnswerTimeout, cancellationToken);
+    }
+
+    /// <summary>The client has answered. False where nobody waits for that any more.</summary>
+    internal bool Answer(long id, EventData data) => _requests?.Answer(id, data) ?? false;
+
+    /// <summary>Sends a question that the client is to answer under the id. The ids of a connection are 1, 2, 3 …</summary>
+    protected virtual void Ask(long id, string name, EventData data) => Send(new(new Requested(id, name, data)));
+
+    static string CheckEventName(string name) =>
+        RoomName.TryCheckName(name, "An event name", out string? error) ? name : throw new ArgumentException(error, nameof(name));
 
     /// <summary>Queues an event and writes it, without waiting for the client.</summary>
     internal void Send(PreparedEvent prepared, Subscription? subscription = null)

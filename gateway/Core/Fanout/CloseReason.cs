@@ -1,3 +1,6 @@
+using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Operations;
+
 namespace OrleansRealtime.Gateway.Fanout;
 
 /// <summary>
@@ -21,4 +24,19 @@ public sealed record CloseReason(string Name, int Code, bool Reconnect, string T
 
     /// <summary>Come back with the cursor, and read faster.</summary>
     public static readonly CloseReason SlowConsumer = new("slow_consumer", 4008, true, "Too much was waiting to be received. Reconnect with your cursors.");
+
+    /// <summary>Come back; it may go better then. The server's log says what happened.</summary>
+    public static readonly CloseReason Failed = new("failed", 4011, true, "Something went wrong on the server.");
+
+    /// <summary>Do not come back by yourself: the application does not want the connection.</summary>
+    /// <param name="text">The application's own sentence.</param>
+    public static CloseReason Rejected(string text) => new("rejected", 4010, false, text);
+
+    /// <summary>What a connection is closed with that the application's code has thrown this for.</summary>
+    internal static CloseReason Of(Exception exception) => exception switch
+    {
+        ConnectionRejectedException rejection => Rejected(rejection.MessageWithData),
+        RealtimeException { Code: not RealtimeErrorCode.Internal } refusal => Rejected(refusal.Message),
+        _ => Failed,
+    };
 }

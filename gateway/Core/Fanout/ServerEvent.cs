@@ -1,4 +1,5 @@
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Events;
 
 namespace OrleansRealtime.Gateway.Fanout;
 
@@ -16,3 +17,9 @@ public sealed record GapDetected(ChannelId Channel, Cursor Position, string Reas
 
 /// <summary>The connection is about to be closed.</summary>
 public sealed record ConnectionClosing(CloseReason Reason) : ServerEvent;
+
+/// <summary>What the application sends to one connection. Transports that have one argument for an event take the first.</summary>
+public sealed record Emitted(string Event, EventData Data) : ServerEvent;
+
+/// <summary>The same, to be answered under the id.</summary>
+public sealed record Requested(long Id, string Event, EventData Data) : ServerEvent;

@@ -38,6 +38,7 @@ public static class RealtimeGateway
             (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddGatewayMetrics();
         builder.Services.AddSingleton<RealtimeOperations>();
+        builder.Services.AddSingleton(services => new RealtimePublisher(services.GetRequiredService<RealtimeOperations>()));
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();
         builder.Services.AddRealtimeOpenApi();
@@ -79,18 +80,21 @@ sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<Pro
         var error = exception switch
         {
             RealtimeException known => known,
+            ConnectionRejectedException rejection => new(RealtimeErrorCode.Rejected, rejection.Message),
             BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
                 new(RealtimeErrorCode.PayloadTooLarge, "The request body is larger than is allowed."),
             BadHttpRequestException { InnerException: JsonException json } => new(RealtimeErrorCode.InvalidArgument, Explain(json)),
             BadHttpRequestException bad => new(RealtimeErrorCode.InvalidArgument, WithoutTypes().Replace(bad.Message, "\"$1\"")),
             _ => new(RealtimeErrorCode.Internal, "Something went wrong on the server."),
         };
-        if (error.Code == RealtimeErrorCode.Internal)
+
+        // Who throws the code itself has logged why.
+        if (error.Code == RealtimeErrorCode.Internal && exception is not RealtimeException)
         {
             Unexpected(httpContext.Request.Method, httpContext.Request.Path, exception);
         }
 
-        var problem = error.ToProblem();
+        var problem = (exception as ConnectionRejectedException)?.ToProblem() ?? error.ToProblem();
         httpContext.Response.StatusCode = problem.Status!.Value;
         if (error.Code == RealtimeErrorCode.Unavailable)
         {

@@ -16,6 +16,9 @@ public enum RealtimeErrorCode
     /// <summary>The caller needs a (new) token.</summary>
     Unauthenticated,
 
+    /// <summary>The application's middleware does not accept the connection; the message is its own.</summary>
+    Rejected,
+
     /// <summary>The token is good and does not allow this; trying again does not help.</summary>
     NotAllowed,
 
@@ -37,6 +40,9 @@ public enum RealtimeErrorCode
     /// <summary>Something behind the gateway does not answer; the caller tries again under the same message id.</summary>
     Unavailable,
 
+    /// <summary>A client has not answered in the time that it was given.</summary>
+    Timeout,
+
     /// <summary>A defect here. The message tells the caller nothing about it; the log does.</summary>
     Internal,
 }
@@ -50,6 +56,7 @@ public static class ErrorCodes
         RealtimeErrorCode.InvalidArgument => "invalid_argument",
         RealtimeErrorCode.InvalidCursor => "invalid_cursor",
         RealtimeErrorCode.Unauthenticated => "unauthenticated",
+        RealtimeErrorCode.Rejected => "rejected",
         RealtimeErrorCode.NotAllowed => "not_allowed",
         RealtimeErrorCode.NotAMember => "not_a_member",
         RealtimeErrorCode.UnknownEvent => "unknown_event",
@@ -57,6 +64,7 @@ public static class ErrorCodes
         RealtimeErrorCode.TooManyRooms => "too_many_rooms",
         RealtimeErrorCode.Overloaded => "overloaded",
         RealtimeErrorCode.Unavailable => "unavailable",
+        RealtimeErrorCode.Timeout => "timeout",
         _ => "internal",
     };
 
@@ -64,11 +72,12 @@ public static class ErrorCodes
     {
         RealtimeErrorCode.InvalidArgument or RealtimeErrorCode.InvalidCursor => StatusCodes.Status400BadRequest,
         RealtimeErrorCode.Unauthenticated => StatusCodes.Status401Unauthorized,
-        RealtimeErrorCode.NotAllowed or RealtimeErrorCode.NotAMember => StatusCodes.Status403Forbidden,
+        RealtimeErrorCode.Rejected or RealtimeErrorCode.NotAllowed or RealtimeErrorCode.NotAMember => StatusCodes.Status403Forbidden,
         RealtimeErrorCode.UnknownEvent => StatusCodes.Status404NotFound,
         RealtimeErrorCode.PayloadTooLarge => StatusCodes.Status413PayloadTooLarge,
         RealtimeErrorCode.TooManyRooms or RealtimeErrorCode.Overloaded => StatusCodes.Status429TooManyRequests,
         RealtimeErrorCode.Unavailable => StatusCodes.Status503ServiceUnavailable,
+        RealtimeErrorCode.Timeout => StatusCodes.Status504GatewayTimeout,
         _ => StatusCodes.Status500InternalServerError,
     };
 }

@@ -1,6 +1,9 @@
+using System.Security.Claims;
+using System.Text.Json;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Rooms;
@@ -18,9 +21,13 @@ sealed class RealtimeOperations(
     ClientConnections connections,
     IClusterClient cluster,
     TokenValidation tokens,
+    EventDispatcher events,
     GatewayMetrics metrics,
     IOptions<GatewayOptions> options)
 {
+    /// <summary>The arguments of an event whose one argument is binary data.</summary>
+    static readonly byte[] s_oneAttachment = """[{"_placeholder":true,"num":0}]"""u8.ToArray();
+
     /// <summary>Messages of a page where the client does not say, and at most.</summary>
     const int DefaultPage = 50, MaxPage = 500;
 
@@ -186,15 +193,37 @@ sealed class RealtimeOperations(
         return ReadAsync(channel, request, cancellationToken);
     }
 
-    public Task<History> NotificationsAsync(Permissions caller, string? ns, HistoryRequest request, CancellationToken cancellationToken)
+    public Task<History> NotificationsAsync(Permissions caller, string? ns, HistoryRequest request, CancellationToken cancellationToken) =>
+        ReadAsync(ChannelId.Namespace(CheckMayUseNamespace(caller, ns)), request, cancellationToken);
+
+    /// <summary>Hands a request to the application's handler.</summary>
+    /// <param name="connection">Null for a call that came by none.</param>
+    /// <param name="ns">As <see cref="CheckMayUseNamespace"/> has it.</param>
+    /// <param name="data">Null for no argument.</param>
+    /// <returns>What the handler answers; null for nothing.</returns>
+    public Task<EventData?> RequestAsync(
+        Permissions caller,
+        ClientConnection? connection,
+        IReadOnlyList<Claim> claims,
+        string? name,
+        string ns,
+        Payload? data,
+        CancellationToken cancellationToken)
     {
-        string name = ParseNamespace(ns);
-        if (!caller.MayUseNamespace(name))
+        if (!RoomName.TryCheckName(name, "An event name", out string? error))
         {
-            throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow the namespace '{name}'.");
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
         }
 
-        return ReadAsync(ChannelId.Namespace(name), request, cancellationToken);
+        CheckSize(data);
+        return events.InvokeAsync(ns, name, ToArguments(data), caller, connection, claims, cancellationToken);
+    }
+
+    /// <summary>The client has answered a request of the server. False where nobody waits for that any more.</summary>
+    public bool Answer(ClientConnection connection, long id, Payload? data)
+    {
+        CheckSize(data);
+        return connection.Answer(id, ToArguments(data));
     }
 
     public async Task<PresenceResult> PresenceAsync(Permissions caller, string? room, CancellationToken cancellationToken)
@@ -219,6 +248,17 @@ sealed class RealtimeOperations(
         return new(await CallAsync(cluster.GetGrain<IUserGrain>(channel.Key).Disconnect(connectionId), cancellationToken));
     }
 
+    // ---- The application's own publications ------------------------------------------------------------------------------
+
+    public Task<PublishAcknowledgement> PublishToRoomAsync(string? room, SendRequest request) =>
+        PublishAsync(ChannelId.Room(ParseRoom(room)), ToPublication(request, ParseFrom(request.From)));
+
+    public Task<PublishAcknowledgement> PublishToUserAsync(string? user, SendRequest request) =>
+        PublishAsync(ParseUser(user), ToPublication(request, ParseFrom(request.From)));
+
+    public Task<PublishAcknowledgement> PublishToNamespaceAsync(string? ns, SendRequest request) =>
+        PublishAsync(ChannelId.Namespace(ParseNamespace(ns)), ToPublication(request, ParseFrom(request.From)));
+
     // ---- The rest -------------------------------------------------------------------------------------------------------
 
     /// <summary>Parses a cursor as a client wrote it; null and the empty text are none.</summary>
@@ -229,6 +269,15 @@ sealed class RealtimeOperations(
     public static RoomName ParseRoom(string? room) => RoomName.TryParse(room, out var name, out string? error)
         ? name
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
+
+    /// <summary>The namespace that a client means, where it may use that at all.</summary>
+    public static string CheckMayUseNamespace(Permissions caller, string? ns)
+    {
+        string name = ParseNamespace(ns);
+        return caller.MayUseNamespace(name)
+            ? name
+            : throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow the namespace '{name}'.");
+    }
 
     async Task<PublishAcknowledgement> PublishInTurnAsync(ClientConnection connection, ChannelId channel, Publication publication)
     {
@@ -307,12 +356,7 @@ sealed class RealtimeOperations(
         }
 
         var data = request.Data ?? Payload.Null;
-        if (data.Bytes.Length > options.Value.MaxPayloadBytes)
-        {
-            throw new RealtimeException(
-                RealtimeErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.Value.MaxPayloadBytes} are allowed.");
-        }
-
+        CheckSize(data);
         var delivery = request.Delivery switch
         {
             null or "durable" => Delivery.Durable,
@@ -326,6 +370,34 @@ sealed class RealtimeOperations(
         }
 
         return new(name, data, from, request.MessageId, delivery, request.Key);
+    }
+
+    void CheckSize(Payload? data)
+    {
+        if (data?.Bytes.Length > options.Value.MaxPayloadBytes)
+        {
+            throw new RealtimeException(
+                RealtimeErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.Value.MaxPayloadBytes} are allowed.");
+        }
+    }
+
+    /// <summary>What a client sent as the one argument of an event.</summary>
+    static EventData ToArguments(Payload? data)
+    {
+        try
+        {
+            return data switch
+            {
+                null => EventData.Empty,
+                { Kind: PayloadKind.Binary } => new(s_oneAttachment, [data.Bytes]),
+                _ => new((byte[])[(byte)'[', .. data.Bytes, (byte)']'], []),
+            };
+        }
+        catch (JsonException exception)
+        {
+            // It was valid when it came, so it is nested as deep as is allowed already.
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "The data is nested too deeply.", exception);
+        }
     }
 
     static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
@@ -377,13 +449,13 @@ sealed class RealtimeOperations(
             return caller.UserId;
         }
 
-        if (!RoomName.TryCheckName(from, "'from'", out string? error))
-        {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
-        }
-
+        ParseFrom(from);
         return caller.IsAdmin ? from : throw new RealtimeException(RealtimeErrorCode.NotAllowed, "Publishing on behalf of others needs the role 'admin'.");
     }
+
+    static string? ParseFrom(string? from) => from is null || RoomName.TryCheckName(from, "'from'", out string? error)
+        ? from
+        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
     static Cursor? CheckCursor(Cursor? cursor, ChannelId channel) => cursor is not { } given || Epoch.Belongs(given.Epoch, channel)
         ? cursor

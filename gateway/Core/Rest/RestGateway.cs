@@ -1,8 +1,10 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Rest;
@@ -12,11 +14,26 @@ static class RestGateway
 {
     public static IEndpointRouteBuilder MapRestGateway(this IEndpointRouteBuilder endpoints)
     {
-        var api = endpoints.MapGroup("/api").RequireAuthorization();
+        var api = endpoints.MapGroup("/api").RequireAuthorization().AddEndpointFilter(AskMiddlewareAsync);
         MapRooms(api.MapGroup("/rooms").WithTags("Rooms"));
         MapUsers(api.MapGroup("/users").WithTags("Users"));
         MapNamespaces(api.MapGroup("/namespaces").WithTags("Namespaces"));
+        api.MapGroup("/requests").WithTags("Requests").MapRequests();
         return endpoints;
+    }
+
+    /// <summary>A call is a connection that lasts for the call: the application may refuse it.</summary>
+    static async ValueTask<object?> AskMiddlewareAsync(EndpointFilterInvocationContext invocation, EndpointFilterDelegate next)
+    {
+        var http = invocation.HttpContext;
+        string ns = http.Request.Query["namespace"] is [{ Length: > 0 } named, ..] ? named : RoomName.DefaultNamespace;
+        var claims = await http.RequestServices.GetRequiredService<EventDispatcher>().ConnectAsync(http, "rest", ns);
+        if (claims.Count > 0)
+        {
+            http.Features.Set(claims);
+        }
+
+        return await next(invocation);
     }
 
     static void MapRooms(RouteGroupBuilder rooms)
@@ -77,6 +94,5 @@ static class RestGateway
     static string Qualify(string? ns, string room) => ns is null or RoomName.DefaultNamespace ? Unescape(room) : $"{ns}:{Unescape(room)}";
 
     /// <summary>Routing leaves an escaped slash as it is.</summary>
-    static string Unescape(string value) => value.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
-
+    internal static string Unescape(string value) => value.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
 }

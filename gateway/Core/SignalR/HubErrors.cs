@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.SignalR;
@@ -16,6 +17,10 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         catch (RealtimeException exception)
         {
             throw new HubException(exception.Text);
+        }
+        catch (ConnectionRejectedException exception)
+        {
+            throw new HubException(new RealtimeException(RealtimeErrorCode.Rejected, exception.MessageWithData).Text);
         }
         catch (OperationCanceledException) when (invocationContext.Context.ConnectionAborted.IsCancellationRequested)
         {

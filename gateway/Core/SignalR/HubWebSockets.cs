@@ -1,12 +1,11 @@
 using System.Collections.Concurrent;
-using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.SignalR;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.WebSockets;
 
@@ -19,6 +18,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 sealed class HubWebSockets(
     HubConnectionHandler<RealtimeHub> hub,
     ClientConnections connections,
+    EventDispatcher events,
     IOptions<GatewayOptions> options,
     TimeProvider time,
     ILogger<HubWebSocket> logger)
@@ -33,7 +33,7 @@ sealed class HubWebSockets(
     {
         connections.ThrowIfShuttingDown();
         var permissions = http.GetPermissions();
-        await LightenAsync(http);
+        await http.LightenAsync();
         var upgraded = await WebSocketHandshake.AcceptAsync(http);
         var socket = new HubWebSocket(Guid.NewGuid().ToString("n"), http, upgraded, permissions, options.Value, logger);
         _sockets[socket] = 0;
@@ -49,20 +49,8 @@ sealed class HubWebSockets(
             LocalChannels.End(socket);
             await reading;
             await socket.DisposeAsync();
+            await events.DisconnectedAsync(socket, RoomName.DefaultNamespace);
         }
-    }
-
-    /// <summary>
-    /// Lets go of what the request's authentication holds on to: the parsed token and its handlers, several KiB that would live for
-    /// as long as the connection does. The claims stay.
-    /// </summary>
-    static async Task LightenAsync(HttpContext http)
-    {
-        var claims = http.User.Claims.Select(c => new Claim(c.Type, c.Value, c.ValueType));
-        http.User = new(new ClaimsIdentity(claims, http.User.Identity?.AuthenticationType, "sub", "role"));
-        var scope = http.Features.Get<IServiceProvidersFeature>();
-        http.Features.Set<IServiceProvidersFeature>(new RequestServicesFeature(http, http.RequestServices.GetRequiredService<IServiceScopeFactory>()));
-        await ((scope as IAsyncDisposable)?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     protected override Task RunOnceAsync()

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http.Connections;
 using Microsoft.AspNetCore.SignalR;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Wire;
@@ -10,7 +11,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>The operations as SignalR methods (docs/api.md). Parameters with a default may be left out by the client.</summary>
 [Authorize]
-sealed class RealtimeHub(RealtimeOperations operations) : Hub
+sealed class RealtimeHub(RealtimeOperations operations, EventDispatcher events) : Hub
 {
     ClientConnection Connection => Context.Features.Get<ClientConnection>()!;
 
@@ -18,12 +19,21 @@ sealed class RealtimeHub(RealtimeOperations operations) : Hub
 
     public override async Task OnConnectedAsync()
     {
-        var query = Context.GetHttpContext()?.Request.Query;
+        var http = Context.GetHttpContext()!;
+        try
+        {
+            Connection.Claims = await events.ConnectAsync(http, Connection.Transport, RoomName.DefaultNamespace);
+        }
+        catch (Exception exception) when (exception is ConnectionRejectedException or RealtimeException)
+        {
+            Connection.Close(CloseReason.Of(exception));
+            return;
+        }
+
+        var query = http.Request.Query;
         await operations.StartAsync(
-            Connection,
-            RealtimeOperations.ParseCursor(query?["inbox"]),
-            RealtimeOperations.ParseCursor(query?["notifications"]),
-            Aborted);
+            Connection, RealtimeOperations.ParseCursor(query["inbox"]), RealtimeOperations.ParseCursor(query["notifications"]), Aborted);
+        await events.ConnectedAsync(Connection, RoomName.DefaultNamespace, EventData.Empty);
     }
 
     public Task<JoinResult> Join(string room, CursorArgument cursor = default) => operations.JoinAsync(Connection, room, cursor.Parse(), Aborted);
@@ -61,4 +71,15 @@ sealed class RealtimeHub(RealtimeOperations operations) : Hub
     public Task<PresenceResult> Presence(string room) => operations.PresenceAsync(Connection.Permissions, room, Aborted);
 
     public Task<AuthenticateResult> Authenticate(string token) => operations.AuthenticateAsync(Connection, token);
+
+    public async Task<EventData?> Request(string @event, Payload? data = null, string? @namespace = null)
+    {
+        string ns = RealtimeOperations.CheckMayUseNamespace(Connection.Permissions, @namespace);
+
+        // The connection is one of the default namespace. The middleware of another one sees each request to it.
+        var claims = ns == RoomName.DefaultNamespace ? Connection.Claims : await events.ConnectAsync(Context.GetHttpContext()!, Connection.Transport, ns);
+        return await operations.RequestAsync(Connection.Permissions, Connection, claims, @event, ns, data, Aborted);
+    }
+
+    public bool Answer(long id, Payload? data = null) => operations.Answer(Connection, id, data);
 }

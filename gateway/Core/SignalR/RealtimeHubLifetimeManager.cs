@@ -1,7 +1,9 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 
 namespace OrleansRealtime.Gateway.SignalR;
@@ -12,6 +14,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 /// </summary>
 sealed class RealtimeHubLifetimeManager(
     ClientConnections connections,
+    EventDispatcher events,
     TokenValidation tokens,
     IOptions<GatewayOptions> options,
     ILogger<SignalRConnection> connectionLogger,
@@ -38,7 +41,7 @@ sealed class RealtimeHubLifetimeManager(
     }
 
     /// <summary>The hub has ended. A <see cref="HubWebSocket"/> has still to say goodbye, and is ended after that by who serves it.</summary>
-    public override Task OnDisconnectedAsync(HubConnectionContext connection)
+    public override async Task OnDisconnectedAsync(HubConnectionContext connection)
     {
         if (connection.Features.Get<ClientConnection>() is { } client)
         {
@@ -46,9 +49,10 @@ sealed class RealtimeHubLifetimeManager(
             if (client is not HubWebSocket)
             {
                 LocalChannels.End(client);
+                await events.DisconnectedAsync(client, RoomName.DefaultNamespace);
             }
         }
 
-        return base.OnDisconnectedAsync(connection);
+        await base.OnDisconnectedAsync(connection);
     }
 }

@@ -29,6 +29,8 @@ sealed class SseConnection(string id, HttpContext http, Permissions permissions,
     /// <summary>Ticks of <see cref="Environment.TickCount64"/> at the last write.</summary>
     public long LastWrite { get; private set; } = Environment.TickCount64;
 
+    internal override bool IsTwoWay => false;
+
     protected override WireFormat Format => SseFormat.Instance;
 
     PipeWriter Output => http.Response.BodyWriter;

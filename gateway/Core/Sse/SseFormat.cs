@@ -35,7 +35,14 @@ sealed class SseFormat : WireFormat
         JsonBuffer.Append(NameOf(serverEvent));
         JsonBuffer.Append("\ndata: "u8);
         int start = JsonBuffer.Written.Length;
-        JsonBuffer.Append(serverEvent);
+        if (serverEvent is Emitted { Data: var data })
+        {
+            JsonBuffer.Append(data);
+        }
+        else
+        {
+            JsonBuffer.Append(serverEvent);
+        }
 
         // A message's own JSON may have line breaks between its tokens; each line of data needs its field name.
         if (JsonBuffer.Written[start..].IndexOfAny((byte)'\n', (byte)'\r') >= 0)
@@ -47,8 +54,12 @@ sealed class SseFormat : WireFormat
         return JsonBuffer.Written.ToArray();
     }
 
-    static string NameOf(ServerEvent serverEvent) =>
-        serverEvent is MessageReceived { Channel.Kind: ChannelKind.Room, Message.Event: var name } ? name : EventJson.TargetOf(serverEvent);
+    static string NameOf(ServerEvent serverEvent) => serverEvent switch
+    {
+        MessageReceived { Channel.Kind: ChannelKind.Room, Message.Event: var name } => name,
+        Emitted { Event: var name } => name,
+        _ => EventJson.TargetOf(serverEvent),
+    };
 
     static byte[] SplitLines(ReadOnlySpan<byte> bytes, int start)
     {

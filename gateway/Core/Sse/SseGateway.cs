@@ -10,6 +10,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Operations;
 
@@ -39,6 +40,7 @@ static class SseGateway
 sealed class SseStreams(
     RealtimeOperations operations,
     ClientConnections connections,
+    EventDispatcher events,
     IOptions<GatewayOptions> options,
     TimeProvider time,
     ILogger<SseConnection> logger) : PeriodicService(options.Value.SseHeartbeat / 3, time)
@@ -57,11 +59,15 @@ sealed class SseStreams(
         string? lastEventId = http.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header, ..] ? header : http.Request.Query["lastEventId"];
         var cursors = SseCursor.Parse(lastEventId, audience);
         connections.ThrowIfShuttingDown();
-        var connection = new SseConnection(Guid.NewGuid().ToString("n"), http, permissions, options.Value, logger);
+        var connection = new SseConnection(Guid.NewGuid().ToString("n"), http, permissions, options.Value, logger)
+        {
+            Claims = await events.ConnectAsync(http, "sse", RoomName.DefaultNamespace),
+        };
         connections.Add(connection);
         _streams[connection] = 0;
         try
         {
+            await events.ConnectedAsync(connection, RoomName.DefaultNamespace, EventData.Empty);
             await BeginAsync(http, connection, audience, cursors);
             await connection.Closed.WaitAsync(http.RequestAborted);
         }
@@ -74,6 +80,7 @@ sealed class SseStreams(
             _streams.TryRemove(connection, out _);
             connections.Remove(connection);
             LocalChannels.End(connection);
+            await events.DisconnectedAsync(connection, RoomName.DefaultNamespace);
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Net.WebSockets;
-using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Gateway.Auth;
@@ -25,7 +24,7 @@ abstract class WebSocketConnection : ClientConnection
         _http = http;
         _upgraded = upgraded;
         Socket = WebSocket.CreateFromStream(
-            new FramesInTurn(this, upgraded), new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = TimeSpan.Zero });
+            new FramesInTurn(upgraded, SendFrame), new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = TimeSpan.Zero });
     }
 
     /// <summary>Reads the client's messages, and closes.</summary>
@@ -34,12 +33,8 @@ abstract class WebSocketConnection : ClientConnection
     protected override ValueTask WriteAsync(ReadOnlyMemory<Outbound> events) =>
         events.Length == 1 ? _upgraded.WriteAsync(events.Span[0].Bytes) : WriteTogether(events.Span);
 
-    /// <summary>Writes the closing frame: a status code, then the reason in UTF-8 (RFC 6455, section 5.5.1). Only from <see cref="ClientConnection.CloseAsync"/>.</summary>
-    protected ValueTask WriteCloseAsync(int status, string reason)
-    {
-        byte[] text = Encoding.UTF8.GetBytes(reason);
-        return _upgraded.WriteAsync(new byte[] { 0x88, (byte)(text.Length + 2), (byte)(status >> 8), (byte)status }.Concat(text).ToArray());
-    }
+    /// <summary>Writes the closing frame. Only from <see cref="ClientConnection.CloseAsync"/>.</summary>
+    protected ValueTask WriteCloseAsync(int status, string reason) => _upgraded.WriteAsync(WebSocketFrame.Close(status, reason));
 
     protected override void Abort() => _http.Abort();
 
@@ -60,45 +55,5 @@ abstract class WebSocketConnection : ClientConnection
     {
         await write;
         ArrayPool<byte>.Shared.Return(buffer);
-    }
-
-    /// <summary>The stream as the reading <see cref="WebSocket"/> sees it: it writes whole frames, and these are queued with all others.</summary>
-    sealed class FramesInTurn(WebSocketConnection connection, Stream inner) : Stream
-    {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => inner.ReadAsync(buffer, cancellationToken);
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            connection.SendFrame(buffer.ToArray());
-            return ValueTask.CompletedTask;
-        }
-
-        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 
 namespace OrleansRealtime.Gateway.Wire;
@@ -23,6 +24,8 @@ static class EventJson
         MessageReceived => "message",
         PresenceReceived => "presence",
         GapDetected => "gap",
+        Emitted => "event",
+        Requested => "requested",
         _ => "closing",
     };
 
@@ -49,6 +52,15 @@ static class EventJson
                 writer.WriteBoolean("recovered"u8, false);
                 writer.WriteEndObject();
                 break;
+            case Emitted emitted:
+                writer.WriteStartObject();
+                WriteEvent(writer, emitted.Event, emitted.Data);
+                break;
+            case Requested requested:
+                writer.WriteStartObject();
+                writer.WriteNumber("id"u8, requested.Id);
+                WriteEvent(writer, requested.Event, requested.Data);
+                break;
             case ConnectionClosing { Reason: var reason }:
                 writer.WriteStartObject();
                 writer.WriteString("reason"u8, reason.Name);
@@ -66,15 +78,21 @@ static class EventJson
         writer.WriteStartObject();
         WriteChannel(writer, received.Channel);
         writer.WriteString("event"u8, message.Event);
-        if (message.Data.Kind == PayloadKind.Json)
+        switch (message.Data.Kind)
         {
-            writer.WritePropertyName("data"u8);
-            writer.WriteRawValue(message.Data.Bytes, skipInputValidation: true);
-        }
-        else
-        {
-            writer.WriteBase64String("data"u8, message.Data.Bytes);
-            writer.WriteString("encoding"u8, "base64"u8);
+            case PayloadKind.Json:
+                writer.WritePropertyName("data"u8);
+                writer.WriteRawValue(message.Data.Bytes, skipInputValidation: true);
+                break;
+            case PayloadKind.Binary:
+                writer.WriteBase64String("data"u8, message.Data.Bytes);
+                writer.WriteString("encoding"u8, "base64"u8);
+                break;
+            default:
+                writer.WritePropertyName("data"u8);
+                BinaryPlaceholders.WriteAsBase64(writer, message.Data);
+                writer.WriteString("encoding"u8, "mixed"u8);
+                break;
         }
 
         if (message.From is not null)
@@ -99,13 +117,76 @@ static class EventJson
                 break;
         }
 
-        WriteTime(writer, message.Time);
+        WriteTime(writer, "time"u8, message.Time);
         if (message.MessageId is not null)
         {
             writer.WriteString("messageId"u8, message.MessageId);
         }
 
         writer.WriteEndObject();
+    }
+
+    /// <summary>The first argument; null where there is none. Binary data in it is base64.</summary>
+    public static void WriteArgument(Utf8JsonWriter writer, EventData data)
+    {
+        if (data.Count == 0)
+        {
+            writer.WriteNullValue();
+        }
+        else if (data.Attachments.Count == 0)
+        {
+            writer.WriteRawValue(data[0].Span, skipInputValidation: true);
+        }
+        else
+        {
+            using var argument = JsonDocument.Parse(data[0]);
+            WriteElement(writer, argument.RootElement, data);
+        }
+    }
+
+    /// <summary>The rest of an object that has been begun.</summary>
+    static void WriteEvent(Utf8JsonWriter writer, string name, EventData data)
+    {
+        writer.WriteString("event"u8, name);
+        if (data.Count > 0)
+        {
+            writer.WritePropertyName("data"u8);
+            WriteArgument(writer, data);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    static void WriteElement(Utf8JsonWriter writer, JsonElement element, EventData data)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object when data.FindAttachment(element) is { } bytes:
+                writer.WriteBase64StringValue(bytes.Span);
+                break;
+            case JsonValueKind.Object:
+                writer.WriteStartObject();
+                foreach (var property in element.EnumerateObject())
+                {
+                    writer.WritePropertyName(property.Name);
+                    WriteElement(writer, property.Value, data);
+                }
+
+                writer.WriteEndObject();
+                break;
+            case JsonValueKind.Array:
+                writer.WriteStartArray();
+                foreach (var item in element.EnumerateArray())
+                {
+                    WriteElement(writer, item, data);
+                }
+
+                writer.WriteEndArray();
+                break;
+            default:
+                element.WriteTo(writer);
+                break;
+        }
     }
 
     static void WriteChannel(Utf8JsonWriter writer, ChannelId channel)
@@ -129,12 +210,12 @@ static class EventJson
         writer.WriteString("cursor"u8, text[..(epoch.Length + 1 + length)]);
     }
 
-    static void WriteTime(Utf8JsonWriter writer, long milliseconds)
+    public static void WriteTime(Utf8JsonWriter writer, ReadOnlySpan<byte> name, long milliseconds)
     {
         Span<char> text = stackalloc char[24];
         DateTime.UnixEpoch.AddMilliseconds(milliseconds).TryFormat(
             text, out int length, "yyyy-MM-ddTHH:mm:ss.fffZ", System.Globalization.CultureInfo.InvariantCulture);
-        writer.WriteString("time"u8, text[..length]);
+        writer.WriteString(name, text[..length]);
     }
 
     static void WriteStrings(Utf8JsonWriter writer, string name, IReadOnlyList<string> strings)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 
 namespace OrleansRealtime.Gateway.Wire;
@@ -32,6 +33,14 @@ static class JsonBuffer
     {
         t_writer!.Reset();
         EventJson.Write(t_writer, serverEvent);
+        t_writer.Flush();
+    }
+
+    /// <summary>The first argument, as <see cref="EventJson.WriteArgument"/> has it.</summary>
+    public static void Append(EventData data)
+    {
+        t_writer!.Reset();
+        EventJson.WriteArgument(t_writer, data);
         t_writer.Flush();
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Gateway.Operations;
@@ -11,7 +12,7 @@ namespace OrleansRealtime.Gateway.Wire;
 /// <summary>The JSON of requests and results, by source generation.</summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
-    Converters = [typeof(PayloadConverter), typeof(MessageConverter), typeof(CursorArgumentConverter), typeof(TimeConverter)],
+    Converters = [typeof(PayloadConverter), typeof(MessageConverter), typeof(CursorArgumentConverter), typeof(TimeConverter), typeof(EventDataConverter)],
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 [JsonSerializable(typeof(SendRequest))]
@@ -26,6 +27,8 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(SendOptions))]
 [JsonSerializable(typeof(CursorArgument))]
 [JsonSerializable(typeof(Payload))]
+[JsonSerializable(typeof(EventData))]
+[JsonSerializable(typeof(bool))]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(int?))]
 [JsonSerializable(typeof(long))]
@@ -67,6 +70,15 @@ sealed class MessageConverter : JsonConverter<MessageReceived>
         throw new NotSupportedException("The server does not read what it sends.");
 
     public override void Write(Utf8JsonWriter writer, MessageReceived value, JsonSerializerOptions options) => EventJson.WriteMessage(writer, value);
+}
+
+/// <summary>What a handler has answered: its first argument.</summary>
+sealed class EventDataConverter : JsonConverter<EventData>
+{
+    public override EventData Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        throw new NotSupportedException("Clients send one argument, which is a payload.");
+
+    public override void Write(Utf8JsonWriter writer, EventData value, JsonSerializerOptions options) => EventJson.WriteArgument(writer, value);
 }
 
 /// <summary>

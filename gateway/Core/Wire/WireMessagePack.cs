@@ -1,9 +1,11 @@
 using System.Buffers;
 using System.Text;
+using System.Text.Json;
 using MessagePack;
 using MessagePack.Formatters;
 using MessagePack.Resolvers;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 
 namespace OrleansRealtime.Gateway.Wire;
@@ -15,7 +17,7 @@ static class WireMessagePack
 {
     public static readonly MessagePackSerializerOptions Options = MessagePackSerializerOptions.Standard
         .WithResolver(CompositeResolver.Create(
-            [new PayloadFormatter(), new MessageFormatter(), new CursorArgumentFormatter(), new TimeFormatter(), new TimeOffsetFormatter()],
+            [new PayloadFormatter(), new MessageFormatter(), new CursorArgumentFormatter(), new TimeFormatter(), new TimeOffsetFormatter(), new EventDataFormatter()],
             [CamelCaseResolver.Instance]))
         .WithSecurity(MessagePackSecurity.UntrustedData);
 
@@ -28,9 +30,95 @@ static class WireMessagePack
             return;
         }
 
+        if (serverEvent is Emitted emitted)
+        {
+            writer.WriteMapHeader(emitted.Data.Count > 0 ? 2 : 1);
+            WriteEvent(ref writer, emitted.Event, emitted.Data);
+            return;
+        }
+
+        if (serverEvent is Requested requested)
+        {
+            writer.WriteMapHeader(requested.Data.Count > 0 ? 3 : 2);
+            writer.Write("id");
+            writer.Write(requested.Id);
+            WriteEvent(ref writer, requested.Event, requested.Data);
+            return;
+        }
+
         JsonBuffer.Begin();
         JsonBuffer.Append(serverEvent);
         MessagePackSerializer.ConvertFromJson(Encoding.UTF8.GetString(JsonBuffer.Written), ref writer, Options);
+    }
+
+    /// <summary>The rest of a map that has been begun.</summary>
+    static void WriteEvent(ref MessagePackWriter writer, string name, EventData data)
+    {
+        writer.Write("event");
+        writer.Write(name);
+        if (data.Count > 0)
+        {
+            writer.Write("data");
+            WriteArgument(ref writer, data);
+        }
+    }
+
+    /// <summary>The first argument; nil where there is none.</summary>
+    static void WriteArgument(ref MessagePackWriter writer, EventData data)
+    {
+        if (data.Count == 0)
+        {
+            writer.WriteNil();
+            return;
+        }
+
+        using var argument = JsonDocument.Parse(data[0]);
+        WriteElement(ref writer, argument.RootElement, data);
+    }
+
+    static void WriteElement(ref MessagePackWriter writer, JsonElement element, EventData data)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object when data.FindAttachment(element) is { } bytes:
+                writer.Write(bytes.Span);
+                break;
+            case JsonValueKind.Object:
+                writer.WriteMapHeader(element.GetPropertyCount());
+                foreach (var property in element.EnumerateObject())
+                {
+                    writer.Write(property.Name);
+                    WriteElement(ref writer, property.Value, data);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                writer.WriteArrayHeader(element.GetArrayLength());
+                foreach (var item in element.EnumerateArray())
+                {
+                    WriteElement(ref writer, item, data);
+                }
+
+                break;
+            case JsonValueKind.String:
+                writer.Write(element.GetString());
+                break;
+            case JsonValueKind.Number when element.TryGetInt64(out long integer):
+                writer.Write(integer);
+                break;
+            case JsonValueKind.Number when element.TryGetUInt64(out ulong large):
+                writer.Write(large);
+                break;
+            case JsonValueKind.Number:
+                writer.Write(element.GetDouble());
+                break;
+            case JsonValueKind.Null:
+                writer.WriteNil();
+                break;
+            default:
+                writer.Write(element.GetBoolean());
+                break;
+        }
     }
 
     /// <summary>A message whose data has no JSON form: everything but the data is translated, the data is written as it is.</summary>
@@ -84,6 +172,16 @@ static class WireMessagePack
             throw new NotSupportedException("The server does not read what it sends.");
 
         public void Serialize(ref MessagePackWriter writer, MessageReceived? value, MessagePackSerializerOptions options) => Write(ref writer, value!);
+    }
+
+    /// <summary>What a handler has answered: its first argument.</summary>
+    sealed class EventDataFormatter : IMessagePackFormatter<EventData?>
+    {
+        public EventData Deserialize(ref MessagePackReader reader, MessagePackSerializerOptions options) =>
+            throw new NotSupportedException("Clients send one argument, which is a payload.");
+
+        public void Serialize(ref MessagePackWriter writer, EventData? value, MessagePackSerializerOptions options) =>
+            WriteArgument(ref writer, value ?? EventData.Empty);
     }
 
     sealed class CursorArgumentFormatter : IMessagePackFormatter<CursorArgument>
@@ -163,7 +261,7 @@ static class WireMessagePack
         {
             using var text = new StringWriter();
             MessagePackSerializer.ConvertToJson(ref reader, text, options);
-            return (T)System.Text.Json.JsonSerializer.Deserialize(text.ToString(), WireJson.Default.GetTypeInfo(typeof(T))!)!;
+            return (T)JsonSerializer.Deserialize(text.ToString(), WireJson.Default.GetTypeInfo(typeof(T))!)!;
         }
 
         public void Serialize(ref MessagePackWriter writer, T value, MessagePackSerializerOptions options)
@@ -174,7 +272,7 @@ static class WireMessagePack
                 return;
             }
 
-            string json = System.Text.Json.JsonSerializer.Serialize(value, WireJson.Default.GetTypeInfo(typeof(T))!);
+            string json = JsonSerializer.Serialize(value, WireJson.Default.GetTypeInfo(typeof(T))!);
             MessagePackSerializer.ConvertFromJson(json, ref writer, options);
         }
 

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace OrleansRealtime.Channels;
 
 /// <summary>What the bytes of a <see cref="Payload"/> are.</summary>
@@ -8,6 +10,9 @@ public enum PayloadKind
 
     /// <summary>Opaque bytes.</summary>
     Binary,
+
+    /// <summary>One JSON value in UTF-8 that has <c>{"_placeholder":true,"num":n}</c> where binary data belongs, and that data: see <see cref="Payload.Mixed"/>.</summary>
+    Mixed,
 }
 
 /// <summary>The application's data of a message. It is passed through as it came; nobody on the way may change the bytes.</summary>
@@ -21,4 +26,51 @@ public sealed class Payload(PayloadKind kind, byte[] bytes)
 
     [Id(1)]
     public byte[] Bytes { get; } = bytes;
+
+    /// <summary>JSON with binary parts. Its bytes: the number of parts, then for the JSON and each part its length and itself; numbers are 32 bits, little-endian.</summary>
+    public static Payload Mixed(ReadOnlySpan<byte> json, IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        byte[] bytes = new byte[sizeof(int) + sizeof(int) + json.Length + parts.Sum(p => sizeof(int) + p.Length)];
+        var rest = bytes.AsSpan();
+        BinaryPrimitives.WriteInt32LittleEndian(rest, parts.Count);
+        rest = rest[sizeof(int)..];
+        Write(json, ref rest);
+        foreach (var part in parts)
+        {
+            Write(part.Span, ref rest);
+        }
+
+        return new(PayloadKind.Mixed, bytes);
+
+        static void Write(ReadOnlySpan<byte> part, ref Span<byte> rest)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(rest, part.Length);
+            part.CopyTo(rest[sizeof(int)..]);
+            rest = rest[(sizeof(int) + part.Length)..];
+        }
+    }
+
+    /// <summary>The JSON and the binary parts of a <see cref="PayloadKind.Mixed"/> payload.</summary>
+    public (ReadOnlyMemory<byte> Json, IReadOnlyList<ReadOnlyMemory<byte>> Parts) ReadMixed()
+    {
+        var rest = Bytes.AsMemory();
+        int count = BinaryPrimitives.ReadInt32LittleEndian(rest.Span);
+        rest = rest[sizeof(int)..];
+        var json = Read(ref rest);
+        var parts = new ReadOnlyMemory<byte>[count];
+        for (int i = 0; i < count; i++)
+        {
+            parts[i] = Read(ref rest);
+        }
+
+        return (json, parts);
+
+        static ReadOnlyMemory<byte> Read(ref Memory<byte> rest)
+        {
+            int length = BinaryPrimitives.ReadInt32LittleEndian(rest.Span);
+            var part = rest.Slice(sizeof(int), length);
+            rest = rest[(sizeof(int) + length)..];
+            return part;
+        }
+    }
 }

@@ -10,7 +10,7 @@ namespace OrleansRealtime.Channels.Redis;
 static class MessageFormat
 {
     const byte Version = 1;
-    const byte Binary = 1, From = 2, MessageId = 4, Key = 8;
+    const byte Binary = 1, From = 2, MessageId = 4, Key = 8, Mixed = 16;
 
     /// <summary>Version, time and flags.</summary>
     const int HeaderBytes = 10;
@@ -27,7 +27,7 @@ static class MessageFormat
     {
         target[0] = Version;
         BinaryPrimitives.WriteInt64BigEndian(target[1..], message.Time);
-        target[9] = (byte)((message.Data.Kind == PayloadKind.Binary ? Binary : 0)
+        target[9] = (byte)(message.Data.Kind switch { PayloadKind.Binary => Binary, PayloadKind.Mixed => Mixed, _ => 0 }
             | (message.From is null ? 0 : From)
             | (message.MessageId is null ? 0 : MessageId)
             | (message.Key is null ? 0 : Key));
@@ -55,7 +55,7 @@ static class MessageFormat
         string? from = (flags & From) != 0 ? ReadText(ref rest) : null;
         string? messageId = (flags & MessageId) != 0 ? ReadText(ref rest) : null;
         string? key = (flags & Key) != 0 ? ReadText(ref rest) : null;
-        var data = new Payload((flags & Binary) != 0 ? PayloadKind.Binary : PayloadKind.Json, rest.ToArray());
+        var data = new Payload((flags & Binary) != 0 ? PayloadKind.Binary : (flags & Mixed) != 0 ? PayloadKind.Mixed : PayloadKind.Json, rest.ToArray());
         return new(offset, time, @event, data, from, messageId, delivery, key);
     }
 

@@ -1,0 +1,24 @@
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using OrleansRealtime.Gateway.Auth;
+using OrleansRealtime.Gateway.Operations;
+
+namespace OrleansRealtime.Gateway.EngineIo;
+
+/// <summary>Who a request's own token (header or query) is of; nobody, or what is wrong with it.</summary>
+sealed record EngineIdentity(Permissions? User, RealtimeException? Error)
+{
+    static readonly EngineIdentity s_nobody = new(null, null);
+
+    public static EngineIdentity Of(HttpContext http)
+    {
+        if (http.User.Identity?.IsAuthenticated == true)
+        {
+            var (user, error) = http.RequestServices.GetRequiredService<TokenValidation>().Read(http.User);
+            return new(user, error);
+        }
+
+        return http.Features.Get<IAuthenticateResultFeature>()?.AuthenticateResult?.Failure is { } failure ? new(null, TokenErrors.Explain(failure)) : s_nobody;
+    }
+}

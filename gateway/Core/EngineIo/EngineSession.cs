@@ -1,0 +1,660 @@
+using System.Net.WebSockets;
+using System.Text.Unicode;
+using Microsoft.AspNetCore.Http;
+
+namespace OrleansRealtime.Gateway.EngineIo;
+
+/// <summary>
+/// What an application does with a session. Its methods are called one at a time, but for <see cref="OnTick"/> and <see cref="OnClosed"/>.
+/// </summary>
+public interface IEngineClient
+{
+    /// <summary>A message has come. The next one is not read before the task has completed; the data is valid until then.</summary>
+    /// <param name="http">The request that brought it: the WebSocket's, or that of long-polling, which ends with the task.</param>
+    ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, HttpContext http);
+
+    /// <summary>Called again and again while the session lives, for what has to end in time.</summary>
+    /// <param name="now">Milliseconds, as <see cref="Environment.TickCount64"/>.</param>
+    void OnTick(long now);
+
+    /// <summary>The session is over. Called once.</summary>
+    void OnClosed();
+}
+
+/// <summary>
+/// A client of Engine.IO: first it may poll, then it may upgrade to a WebSocket, and it answers pings.
+/// <para>
+/// Writes take turns. One that finds a client that is not polling at the moment waits until it does, or until the client has upgraded.
+/// </para>
+/// </summary>
+public sealed class EngineSession
+{
+    /// <summary>Frames of WebSocket's own (pongs) that may wait; a client that wants more of them does not read them.</summary>
+    const int MaxFramesWaiting = 16;
+
+    readonly EngineServer _server;
+    readonly Lock _lock = new();
+    readonly AsyncTurn _turn = new();
+    volatile EngineWebSocket? _socket;
+    EngineWebSocket? _probe;
+    TaskCompletionSource<EngineOutput?>? _poll;
+    TaskCompletionSource? _canWrite;
+    IEngineClient? _client;
+    long _pingAt;
+    long _pongBy;
+    long _upgradeBy;
+    int _framesWaiting;
+    bool _posting;
+    volatile bool _inUse;
+    volatile bool _closed;
+
+    internal EngineSession(EngineServer server, string id, HttpContext http)
+    {
+        _server = server;
+        Id = id;
+        Identity = EngineIdentity.Of(http);
+        _pingAt = Environment.TickCount64 + Milliseconds(server.Options.PingInterval);
+    }
+
+    /// <summary>The <c>sid</c>: random, and a secret of the client's.</summary>
+    public string Id { get; }
+
+    public bool IsClosed => _closed;
+
+    /// <summary>Who the first request's token was of.</summary>
+    internal EngineIdentity Identity { get; }
+
+    internal bool IsPolling => _socket is null;
+
+    internal bool IsInUse => _inUse;
+
+    // ---- For the application ----------------------------------------------------------------------------------------
+
+    /// <summary>Sends a message, when its turn has come and the client takes it. Completes once it is on its way.</summary>
+    /// <exception cref="IOException">The session is over.</exception>
+    public ValueTask SendAsync(ReadOnlyMemory<byte> data, bool binary) => WriteAsync(new Message(data, binary));
+
+    /// <summary>The application has put the session to use: it no longer counts as pending.</summary>
+    public void MarkInUse()
+    {
+        lock (_lock)
+        {
+            if (_inUse || _closed)
+            {
+                return;
+            }
+
+            _inUse = true;
+        }
+
+        _server.NoLongerPending();
+    }
+
+    /// <summary>Ends the session after what is being written: a WebSocket is closed, a poll is answered with a close packet.</summary>
+    public Task CloseAsync() => CloseAsync(WebSocketCloseStatus.NormalClosure, "");
+
+    /// <summary>Ends the session at once, and cuts the connection where there is one.</summary>
+    public void Abort()
+    {
+        var socket = _socket;
+        End(EngineControl.Close);
+        socket?.Abort();
+    }
+
+    internal void Start(IEngineClient client) => _client = client;
+
+    /// <summary>Writes when its turn has come.</summary>
+    /// <exception cref="IOException">The session is over.</exception>
+    internal ValueTask WriteAsync(IEngineContent content)
+    {
+        // The fast path: a WebSocket that nobody else is writing to.
+        return _socket is { } socket && _turn.TryEnter() ? WriteFramesAsync(socket, content) : WriteInTurnAsync(content);
+    }
+
+    internal async Task CloseAsync(WebSocketCloseStatus status, string reason)
+    {
+        if (_closed)
+        {
+            return;
+        }
+
+        _ = AbortAfterAsync(_server.CloseTimeout);
+        try
+        {
+            if (_socket is { } socket)
+            {
+                await _turn.EnterAsync();
+                try
+                {
+                    await socket.CloseAsync(status, reason);
+                }
+                finally
+                {
+                    _turn.Leave();
+                }
+
+                End(null);
+                return;
+            }
+
+            await WriteAsync(EngineControl.Close);
+        }
+        catch (Exception exception) when (exception is IOException or WebSocketException or OperationCanceledException)
+        {
+            // It is gone already.
+        }
+
+        End(null);
+    }
+
+    /// <summary>A frame of WebSocket's own, a pong or the answer to a close.</summary>
+    internal void SendFrame(byte[] frame)
+    {
+        if (Interlocked.Increment(ref _framesWaiting) <= MaxFramesWaiting)
+        {
+            _ = SendFrameAsync(frame);
+        }
+        else
+        {
+            Interlocked.Decrement(ref _framesWaiting);
+        }
+    }
+
+    // ---- Time ---------------------------------------------------------------------------------------------------------
+
+    internal void Tick(long now)
+    {
+        if (EndIfSilent(now))
+        {
+            return;
+        }
+
+        EngineWebSocket? late = null;
+        bool ping = false;
+        lock (_lock)
+        {
+            if (_pongBy == 0 && now >= _pingAt)
+            {
+                _pongBy = _pingAt + Milliseconds(_server.Options.PingTimeout);
+                ping = true;
+            }
+
+            if (_probe is not null && now >= _upgradeBy)
+            {
+                late = _probe;
+            }
+        }
+
+        late?.Abort();
+        if (ping)
+        {
+            _ = PingAsync();
+        }
+
+        _client?.OnTick(now);
+    }
+
+    /// <summary>Ends the session where a pong is overdue. Looked at with every request too: a client can be quicker than the ticks.</summary>
+    internal bool EndIfSilent(long now)
+    {
+        lock (_lock)
+        {
+            long by = _pongBy != 0 ? _pongBy : _pingAt + Milliseconds(_server.Options.PingTimeout);
+            if (_closed || now < by)
+            {
+                return _closed;
+            }
+        }
+
+        Abort();
+        return true;
+    }
+
+    // ---- Long-polling -------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// A poll: completes with what there is for the client, once there is something. Null where another poll is under way, or the
+    /// client has upgraded.
+    /// </summary>
+    internal async Task<EngineOutput?> PollAsync(CancellationToken aborted)
+    {
+        TaskCompletionSource<EngineOutput?> poll;
+        TaskCompletionSource? canWrite;
+        bool noop = false;
+        lock (_lock)
+        {
+            if (_closed || _socket is not null)
+            {
+                return null;
+            }
+
+            if (_poll is not null)
+            {
+                poll = null!;
+                canWrite = null;
+            }
+            else
+            {
+                poll = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                (canWrite, _canWrite) = (_canWrite, null);
+
+                // A client that is about to upgrade waits for its last poll; it gets what is there, or a noop.
+                noop = _probe is not null && canWrite is null;
+                if (!noop)
+                {
+                    _poll = poll;
+                }
+            }
+        }
+
+        if (poll is null)
+        {
+            // Two polls at once: the client has lost track.
+            Abort();
+            return null;
+        }
+
+        if (noop)
+        {
+            return Render(EngineControl.Noop);
+        }
+
+        canWrite?.TrySetResult();
+        using var registration = aborted.UnsafeRegister(static session => ((EngineSession)session!).End(null), this);
+        return await poll.Task;
+    }
+
+    /// <summary>What a client posts. Null where it was taken.</summary>
+    internal async Task<EngineError?> PostAsync(ReadOnlyMemory<byte> payload, HttpContext http)
+    {
+        lock (_lock)
+        {
+            if (_closed || _posting || _socket is not null)
+            {
+                return EngineError.BadRequest;
+            }
+
+            _posting = true;
+        }
+
+        try
+        {
+            bool valid = Utf8.IsValid(payload.Span) && !payload.IsEmpty;
+            while (valid && !_closed && EnginePacket.TryTake(ref payload, out var packet))
+            {
+                valid = packet is { IsEmpty: false } && packet.Span[0] == EnginePacket.Binary
+                    ? EnginePacket.DecodeBinary(packet.Span[1..]) is { } binary && await DeliverAsync(binary, binary: true, http)
+                    : await ReceivePacketAsync(packet, http);
+            }
+
+            if (valid)
+            {
+                return null;
+            }
+
+            Abort();
+            return EngineError.BadRequest;
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _posting = false;
+            }
+        }
+    }
+
+    // ---- WebSocket ----------------------------------------------------------------------------------------------------
+
+    /// <summary>The session begins with a WebSocket.</summary>
+    internal void Open(EngineWebSocket socket)
+    {
+        _socket = socket;
+        socket.Attach(this);
+    }
+
+    /// <summary>The client tries a WebSocket beside its polls. False where it has one, or is trying another.</summary>
+    internal bool BeginUpgrade(EngineWebSocket socket)
+    {
+        lock (_lock)
+        {
+            if (_closed || _socket is not null || _probe is not null)
+            {
+                return false;
+            }
+
+            _probe = socket;
+            _upgradeBy = Environment.TickCount64 + Milliseconds(_server.Options.UpgradeTimeout);
+            return true;
+        }
+    }
+
+    /// <summary>A WebSocket has ended: with it the session, unless it was only being tried.</summary>
+    internal void Lost(EngineWebSocket socket)
+    {
+        lock (_lock)
+        {
+            if (_probe == socket)
+            {
+                _probe = null;
+                return;
+            }
+        }
+
+        End(null);
+    }
+
+    /// <summary>A message of a WebSocket. False where nothing more is to be read.</summary>
+    internal async ValueTask<bool> ReceiveAsync(EngineWebSocket socket, ReadOnlyMemory<byte> message, bool binary)
+    {
+        if (socket != _socket)
+        {
+            return !binary && await ReceiveFromProbeAsync(socket, message);
+        }
+
+        if (_closed)
+        {
+            // It has been told to go: only its goodbye counts.
+            return true;
+        }
+
+        if (binary ? await DeliverAsync(message, binary: true, socket.Http) : await ReceivePacketAsync(message, socket.Http))
+        {
+            return true;
+        }
+
+        await CloseAsync();
+        return false;
+    }
+
+    async ValueTask<bool> ReceiveFromProbeAsync(EngineWebSocket socket, ReadOnlyMemory<byte> message)
+    {
+        if (message.Span.SequenceEqual("2probe"u8))
+        {
+            using var answer = EngineOutput.Rent(framed: true);
+            answer.Text("3probe"u8);
+            await socket.WriteAsync(answer.Written);
+            EndPoll(EngineControl.Noop);
+            return true;
+        }
+
+        if (message.Length != 1 || message.Span[0] != EnginePacket.Upgrade)
+        {
+            return false;
+        }
+
+        TaskCompletionSource? canWrite;
+        lock (_lock)
+        {
+            if (_closed || _probe != socket)
+            {
+                return false;
+            }
+
+            _probe = null;
+            socket.Attach(this);
+            _socket = socket;
+            (canWrite, _canWrite) = (_canWrite, null);
+        }
+
+        EndPoll(EngineControl.Noop);
+        canWrite?.TrySetResult();
+        return true;
+    }
+
+    // ---- Both ---------------------------------------------------------------------------------------------------------
+
+    /// <summary>A packet of text. False where it is not one, or says that the session is over.</summary>
+    async ValueTask<bool> ReceivePacketAsync(ReadOnlyMemory<byte> packet, HttpContext http)
+    {
+        switch (packet.IsEmpty ? (byte)0 : packet.Span[0])
+        {
+            case EnginePacket.Message:
+                return await DeliverAsync(packet[1..], binary: false, http);
+            case EnginePacket.Pong:
+                lock (_lock)
+                {
+                    _pongBy = 0;
+                    _pingAt = Environment.TickCount64 + Milliseconds(_server.Options.PingInterval);
+                }
+
+                return true;
+            case EnginePacket.Close when IsPolling:
+                End(EngineControl.Noop);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    async ValueTask<bool> DeliverAsync(ReadOnlyMemory<byte> data, bool binary, HttpContext http)
+    {
+        await _client!.OnMessageAsync(data, binary, http);
+        return true;
+    }
+
+    /// <summary>Ends the session, whoever wishes it.</summary>
+    /// <param name="last">What a poll that is under way is answered with.</param>
+    void End(IEngineContent? last)
+    {
+        TaskCompletionSource? canWrite;
+        bool wasPending;
+        EngineWebSocket? probe;
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                return;
+            }
+
+            _closed = true;
+            wasPending = !_inUse;
+            probe = _probe;
+            (canWrite, _canWrite) = (_canWrite, null);
+        }
+
+        _server.Remove(this);
+        if (wasPending)
+        {
+            _server.NoLongerPending();
+        }
+
+        EndPoll(last ?? EngineControl.Close);
+        canWrite?.TrySetResult();
+        probe?.Abort();
+        _client?.OnClosed();
+    }
+
+    void EndPoll(IEngineContent content)
+    {
+        TaskCompletionSource<EngineOutput?>? poll;
+        lock (_lock)
+        {
+            (poll, _poll) = (_poll, null);
+        }
+
+        poll?.TrySetResult(Render(content));
+    }
+
+    ValueTask WriteFramesAsync(EngineWebSocket socket, IEngineContent content)
+    {
+        ValueTask write;
+        EngineOutput? output = null;
+        try
+        {
+            if (_closed)
+            {
+                throw Over();
+            }
+
+            output = EngineOutput.Rent(framed: true);
+            content.WriteTo(output);
+            write = output.Written.IsEmpty ? default : socket.WriteAsync(output.Written);
+            if (!write.IsCompletedSuccessfully)
+            {
+                return FinishAsync(write, output);
+            }
+        }
+        catch
+        {
+            output?.Dispose();
+            _turn.Leave();
+            throw;
+        }
+
+        output.Dispose();
+        _turn.Leave();
+        return default;
+    }
+
+    async ValueTask FinishAsync(ValueTask write, EngineOutput output)
+    {
+        try
+        {
+            await write;
+        }
+        finally
+        {
+            output.Dispose();
+            _turn.Leave();
+        }
+    }
+
+    /// <summary>The slow path: somebody else is writing, or the client has to poll first.</summary>
+    async ValueTask WriteInTurnAsync(IEngineContent content)
+    {
+        await _turn.EnterAsync();
+        while (true)
+        {
+            Task canWrite;
+            TaskCompletionSource<EngineOutput?>? poll;
+            lock (_lock)
+            {
+                if (_closed || _socket is not null)
+                {
+                    break;
+                }
+
+                (poll, _poll) = (_poll, null);
+                canWrite = poll is not null ? Task.CompletedTask : (_canWrite = new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
+
+            if (poll is null)
+            {
+                await canWrite;
+                continue;
+            }
+
+            try
+            {
+                var output = Render(content);
+                if (output.Written.IsEmpty)
+                {
+                    // Nothing that the client has to see: the poll goes on.
+                    output.Dispose();
+                    GoOnPolling(poll);
+                }
+                else
+                {
+                    poll.TrySetResult(output);
+                }
+            }
+            finally
+            {
+                _turn.Leave();
+            }
+
+            return;
+        }
+
+        if (_socket is { } socket)
+        {
+            await WriteFramesAsync(socket, content);
+            return;
+        }
+
+        _turn.Leave();
+        throw Over();
+    }
+
+    void GoOnPolling(TaskCompletionSource<EngineOutput?> poll)
+    {
+        lock (_lock)
+        {
+            if (!_closed && _socket is null)
+            {
+                _poll = poll;
+                return;
+            }
+        }
+
+        poll.TrySetResult(Render(EngineControl.Noop));
+    }
+
+    async Task SendFrameAsync(byte[] frame)
+    {
+        await _turn.EnterAsync();
+        try
+        {
+            if (_socket is { } socket)
+            {
+                await socket.WriteAsync(frame);
+            }
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The client is gone.
+        }
+        finally
+        {
+            _turn.Leave();
+            Interlocked.Decrement(ref _framesWaiting);
+        }
+    }
+
+    async Task PingAsync()
+    {
+        try
+        {
+            await WriteAsync(EngineControl.Ping);
+        }
+        catch (Exception exception) when (exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The client is gone, which its reader finds out too.
+        }
+    }
+
+    async Task AbortAfterAsync(TimeSpan timeout)
+    {
+        await Task.Delay(timeout);
+        var socket = _socket;
+        End(EngineControl.Close);
+        socket?.Abort();
+    }
+
+    static EngineOutput Render(IEngineContent content)
+    {
+        var output = EngineOutput.Rent(framed: false);
+        content.WriteTo(output);
+        return output;
+    }
+
+    static IOException Over() => new("The session is over.");
+
+    static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
+
+    sealed class Message(ReadOnlyMemory<byte> data, bool binary) : IEngineContent
+    {
+        public void WriteTo(EngineOutput output)
+        {
+            if (binary)
+            {
+                output.Binary(data.Span);
+            }
+            else
+            {
+                output.Text([EnginePacket.Message], data.Span);
+            }
+        }
+    }
+}
