@@ -211,6 +211,32 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
         Assert.DoesNotContain("secret", failure.GetRawText(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("polling")]
+    [InlineData("websocket")]
+    public async Task The_server_greets_and_asks_and_the_client_answers_while_it_waits_itself(string transport)
+    {
+        await using var socket = await node.ConnectAsync(new() { Server = host.Address, Auth = new { greet = "Ann" }, Transports = [transport] });
+        Assert.Equal("Ann", (await socket.NextAsync("welcome"))[0].GetString());
+        await socket.AnswerAsync("question", new { count = 5, data = NodeSocket.Bytes([9]) }, "and more");
+        var answer = await socket.EmitForAllAsync("ask", 10);
+        Assert.Equal(2, answer[0].GetInt32());
+        Assert.Equal(5, answer[1].GetProperty("count").GetInt32());
+        var before = await socket.NextAsync("about-to-ask");
+        Assert.Equal("first", before[0].GetString());
+        Assert.Equal([1, 2], NodeSocket.ToBytes(before[1]));
+        var question = await socket.NextAsync("question");
+        Assert.Equal("how many?", question[0].GetString());
+        Assert.Equal(3, question[1].GetInt32());
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_answer_costs_the_one_who_asked_a_timeout()
+    {
+        await using var socket = await host.ConnectAsync(node, "ann");
+        Assert.Equal("timeout", Code(await socket.EmitAsync("ask", 0.2)));
+    }
+
     [Fact]
     public async Task A_named_request_tells_success_or_a_sentence()
     {

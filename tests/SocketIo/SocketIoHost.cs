@@ -48,7 +48,22 @@ public sealed class SocketIoHost : IAsyncLifetime
             .On("several", (_, data) => Task.FromResult<EventData?>(EventData.Of("one", data.Count, data.Get<byte[]>(1))))
             .On<JsonElement, object>("color", (context, _) => Task.FromResult<object>(new { color = context.Claims.Single(c => c.Type == "color").Value }))
             .On<JsonElement>("fail", (_, _) => throw new InvalidOperationException("a secret of the server"))
+            .On("ask", async (context, data) =>
+            {
+                context.Connection!.Emit("about-to-ask", "first", new byte[] { 1, 2 });
+                var answer = await context.Connection.RequestAsync("question", TimeSpan.FromSeconds(data.Get<double>(0)), context.Aborted, "how many?", 3);
+                return EventData.Of(answer.Count, answer.Get<JsonElement>(0));
+            })
             .On<Order, object>("order", (context, order) => Task.FromResult<object>(new { context.UserId, order.Count }));
+        events.Default.OnConnected((context, auth) =>
+        {
+            if (auth.Count > 0 && auth.Get<JsonElement>(0) is { ValueKind: JsonValueKind.Object } json && json.TryGetProperty("greet", out var name))
+            {
+                context.Connection!.Emit("welcome", name);
+            }
+
+            return Task.CompletedTask;
+        });
         events.Namespace("/coded")
             .Use(async (context, next) =>
             {
