@@ -57,7 +57,7 @@ public sealed class NodeClients : IAsyncLifetime
     /// <summary>Opens a socket without waiting for it to be connected.</summary>
     internal async Task<NodeSocket> OpenAsync(SocketOptions options)
     {
-        var socket = new NodeSocket(this, $"{Interlocked.Increment(ref _lastSocket)}");
+        var socket = new NodeSocket(this, $"{Interlocked.Increment(ref _lastSocket)}", options.Listener);
         _sockets[socket.Name] = socket;
         await RequestAsync(new JsonObject
         {
@@ -186,6 +186,9 @@ sealed record SocketOptions
     public string? Pid { get; init; }
 
     public string? Offset { get; init; }
+
+    /// <summary>Is given each event as it comes, in order; see <see cref="NodeSocket"/>.</summary>
+    public Action<string, JsonElement[]>? Listener { get; init; }
 
     public IReadOnlyDictionary<string, string>? Headers { get; init; }
 

@@ -13,7 +13,8 @@ namespace OrleansRealtime.Tests.SocketIo;
 sealed record NodeSocketState(string? Id, string? Pid, string? Offset, bool Connected, bool Active, bool Recovered, string? Transport, string? Connection);
 
 /// <summary>One socket of socket.io-client, in the process of <see cref="NodeClients"/>.</summary>
-sealed class NodeSocket(NodeClients node, string name) : IAsyncDisposable
+/// <param name="listener">Is given what <see cref="NextAsync"/> is not asked for: everything but <c>@connect</c> and <c>@connect_error</c>. Null: nobody.</param>
+sealed class NodeSocket(NodeClients node, string name, Action<string, JsonElement[]>? listener) : IAsyncDisposable
 {
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
     static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
@@ -90,7 +91,10 @@ sealed class NodeSocket(NodeClients node, string name) : IAsyncDisposable
 
     public Task ReleaseAsync() => RequestAsync("release");
 
-    public async ValueTask DisposeAsync() => await RequestAsync("close");
+    /// <summary>Ends it, and the driver forgets it. May be called again.</summary>
+    public Task CloseAsync() => RequestAsync("close");
+
+    public async ValueTask DisposeAsync() => await CloseAsync();
 
     /// <summary>Binary data as an argument.</summary>
     public static object Bytes(byte[] bytes) => new Dictionary<string, string> { ["$bytes"] = Convert.ToBase64String(bytes) };
@@ -98,7 +102,17 @@ sealed class NodeSocket(NodeClients node, string name) : IAsyncDisposable
     /// <summary>The binary data that an argument is; fails where it is not.</summary>
     public static byte[] ToBytes(JsonElement argument) => argument.GetProperty("$bytes").GetBytesFromBase64();
 
-    public void Add(string @event, JsonElement[] args) => Events(@event).Writer.TryWrite(args);
+    public void Add(string @event, JsonElement[] args)
+    {
+        if (listener is not null && @event is not ("@connect" or "@connect_error"))
+        {
+            listener(@event, args);
+        }
+        else
+        {
+            Events(@event).Writer.TryWrite(args);
+        }
+    }
 
     Channel<JsonElement[]> Events(string @event) => _events.GetOrAdd(@event, _ => Channel.CreateUnbounded<JsonElement[]>());
 

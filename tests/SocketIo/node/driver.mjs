@@ -73,25 +73,13 @@ const operations = {
     find(socket).socket.io.engine.close();
   },
 
-  state({ socket: name }) {
-    const { socket } = find(name);
-    return {
-      id: socket.id,
-      pid: socket._pid,
-      offset: socket._lastOffset,
-      connected: socket.connected,
-      active: socket.active,
-      recovered: socket.recovered === true,
-      transport: socket.io.engine?.transport?.name,
-      connection: socket.io.engine?.id,
-    };
-  },
+  state: ({ socket }) => stateOf(find(socket).socket),
 
   close({ socket: name }) {
-    const entry = find(name);
+    const entry = sockets.get(name);
     sockets.delete(name);
-    entry.socket.offAny();
-    entry.socket.disconnect();
+    entry?.socket.offAny();
+    entry?.socket.disconnect();
   },
 };
 
@@ -105,7 +93,7 @@ function watch(name, entry) {
       answer(...entry.answers.get(event));
     }
   });
-  socket.on('connect', () => tell('@connect', operations.state({ socket: name })));
+  socket.on('connect', () => tell('@connect', stateOf(socket)));
   socket.on('connect_error', error => tell('@connect_error', { message: error.message, data: error.data, active: socket.active }));
   socket.on('disconnect', reason => tell('@disconnect', reason));
   socket.io.on('reconnect_attempt', attempt => tell('@reconnect_attempt', attempt));
@@ -113,6 +101,19 @@ function watch(name, entry) {
   socket.io.on('open', () => tell('@open'));
   const followUpgrades = () => socket.io.engine.on('upgrade', transport => tell('@upgrade', transport.name));
   socket.io.on('open', followUpgrades);
+}
+
+function stateOf(socket) {
+  return {
+    id: socket.id,
+    pid: socket._pid,
+    offset: socket._lastOffset,
+    connected: socket.connected,
+    active: socket.active,
+    recovered: socket.recovered === true,
+    transport: socket.io.engine?.transport?.name,
+    connection: socket.io.engine?.id,
+  };
 }
 
 function newGate() {
