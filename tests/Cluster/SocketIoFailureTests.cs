@@ -41,7 +41,10 @@ public sealed class SocketIoFailureTests(SharedCluster shared, NodeClients node)
         var publishing = PublishAsync(rest, Live);
         var after = await Task.WhenAll(before.Select(b => node.ConnectAsync(new()
         {
-            Server = _cluster.Addresses[1], Token = b.Token, Pid = b.State.Pid, Offset = b.State.Offset,
+            Server = _cluster.Addresses[1],
+            Token = b.Token,
+            Pid = b.State.Pid,
+            Offset = b.State.Offset,
         })));
         await publishing;
         for (int i = 0; i < Clients; i++)

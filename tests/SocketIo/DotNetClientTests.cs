@@ -74,7 +74,10 @@ public sealed class DotNetClientTests(SocketIoHost host) : IClassFixture<SocketI
     {
         var client = new Client(host.Address, new()
         {
-            Auth = new { token = await host.Host.TokenAsync(user) }, Transport = transport, AutoUpgrade = upgrade, Reconnection = false,
+            Auth = new { token = await host.Host.TokenAsync(user) },
+            Transport = transport,
+            AutoUpgrade = upgrade,
+            Reconnection = false,
         });
         var connected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         client.OnConnected += (_, _) => connected.TrySetResult();

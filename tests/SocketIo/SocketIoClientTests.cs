@@ -27,7 +27,7 @@ public sealed class SocketIoClientTests(SocketIoHost host, NodeClients node) : I
 
         Assert.Equal(last, (await ann.StateAsync()).Transport);
         var kept = await ann.EmitAsync("message", new { roomId = _room, message = new { text = "hello" }, messageId = "m-1" });
-        Assert.Equal("ok", Status(kept));
+        Assert.Equal("ok", kept.Status());
         Assert.Equal(1, kept.GetProperty("offset").GetInt64());
         Assert.Equal("m-1", kept.GetProperty("messageId").GetString());
         Assert.False(kept.GetProperty("duplicate").GetBoolean());
@@ -83,10 +83,10 @@ public sealed class SocketIoClientTests(SocketIoHost host, NodeClients node) : I
         await using var ann = await JoinAsync("ann", transports);
         await using var bob = await JoinAsync("bob", transports);
         await using var eve = await host.ConnectAsync(node, "eve", "", transports.Split(','));
-        await IsOkAsync(ann, "join:room", _room + "-2");
-        await IsOkAsync(eve, "join:room", _room + "-2");
+        await ann.IsOkAsync("join:room", _room + "-2");
+        await eve.IsOkAsync("join:room", _room + "-2");
 
-        var answer = await IsOkAsync(ann, "binary", NodeSocket.Bytes(bytes));
+        var answer = await ann.IsOkAsync("binary", NodeSocket.Bytes(bytes));
         Assert.Equal(2, answer.GetProperty("rooms").GetInt32());
         foreach (var (socket, room) in new[] { (bob, _room), (eve, _room + "-2") })
         {
@@ -97,7 +97,7 @@ public sealed class SocketIoClientTests(SocketIoHost host, NodeClients node) : I
         }
 
         // The sender's own bytes would have come before this.
-        await IsOkAsync(ann, "message", new { roomId = _room, message = "after" });
+        await ann.IsOkAsync("message", new { roomId = _room, message = "after" });
         await ann.NextAsync("message:new");
         Assert.Equal(0, ann.Count("binary"));
     }
@@ -110,7 +110,7 @@ public sealed class SocketIoClientTests(SocketIoHost host, NodeClients node) : I
         await using var ann = await JoinAsync("ann", transport);
         await using var bob = await JoinAsync("bob", transport);
         byte[][] parts = [[0, 1, 2, 255], [], [.. Enumerable.Repeat((byte)7, 500)]];
-        await IsOkAsync(ann, "message", new
+        await ann.IsOkAsync("message", new
         {
             roomId = _room,
             message = new { name = "parts", first = NodeSocket.Bytes(parts[0]), more = new[] { NodeSocket.Bytes(parts[1]), NodeSocket.Bytes(parts[2]) } },
@@ -120,7 +120,7 @@ public sealed class SocketIoClientTests(SocketIoHost host, NodeClients node) : I
         Assert.Equal(parts[0], NodeSocket.ToBytes(message.GetProperty("first")));
         Assert.Equal(parts[1..], message.GetProperty("more").EnumerateArray().Select(NodeSocket.ToBytes));
 
-        await IsOkAsync(ann, "message", new { roomId = _room, message = NodeSocket.Bytes(parts[2]) });
+        await ann.IsOkAsync("message", new { roomId = _room, message = NodeSocket.Bytes(parts[2]) });
         Assert.Equal(parts[2], NodeSocket.ToBytes((await bob.NextAsync("message:new"))[0].GetProperty("message")));
     }
 
@@ -167,14 +167,14 @@ public sealed class SocketIoClientTests(SocketIoHost host, NodeClients node) : I
         await using var first = await JoinAsync("ann");
         await using (await JoinAsync("ann"))
         {
-            var presence = await IsOkAsync(watcher, "presence", _room);
+            var presence = await watcher.IsOkAsync("presence", _room);
             Assert.Equal(2, presence.GetProperty("members").GetInt32());
             Assert.Equal(3, presence.GetProperty("connections").GetInt32());
         }
 
         await using var second = await JoinAsync("ann");
-        await IsOkAsync(watcher, "message", new { roomId = _room, message = "to both" });
-        await IsOkAsync(watcher, "direct:message", new { userId = "ann", message = _room });
+        await watcher.IsOkAsync("message", new { roomId = _room, message = "to both" });
+        await watcher.IsOkAsync("direct:message", new { userId = "ann", message = _room });
         foreach (var tab in new[] { first, second })
         {
             Assert.Equal("to both", (await tab.NextAsync("message:new"))[0].GetProperty("message").GetString());
@@ -184,7 +184,7 @@ public sealed class SocketIoClientTests(SocketIoHost host, NodeClients node) : I
         // One tab's end is not the member's; the other's is.
         await first.DisconnectAsync();
         await Eventually.True("one connection of ann is left", async () =>
-            (await IsOkAsync(watcher, "presence", new { roomId = _room })).GetProperty("connections").GetInt32() == 2);
+            (await watcher.IsOkAsync("presence", new { roomId = _room })).GetProperty("connections").GetInt32() == 2);
         await second.DisconnectAsync();
         var left = await watcher.NextAsync("user:left");
         Assert.Equal("ann", left[0].GetString());
@@ -200,27 +200,21 @@ public sealed class SocketIoClientTests(SocketIoHost host, NodeClients node) : I
     {
         await using var socket = await node.ConnectAsync(new()
         {
-            Server = host.Address, Token = await host.Host.TokenAsync("ann"), Transports = [transport], Reconnection = true,
+            Server = host.Address,
+            Token = await host.Host.TokenAsync("ann"),
+            Transports = [transport],
+            Reconnection = true,
         });
         await socket.SendAsync("message", new { roomId = _room, message = new string('x', 1_100_000) });
         await socket.NextAsync("@disconnect");
         await socket.ConnectedAsync();
-        Assert.Equal("received", Status(await socket.EmitAsync("request")));
-    }
-
-    static string? Status(JsonElement answer) => answer.GetProperty("status").GetString();
-
-    static async Task<JsonElement> IsOkAsync(NodeSocket socket, string @event, params object?[] args)
-    {
-        var answer = await socket.EmitAsync(@event, args);
-        Assert.True(Status(answer) == "ok", $"{@event}: {answer}");
-        return answer;
+        Assert.Equal("received", (await socket.EmitAsync("request")).Status());
     }
 
     async Task<NodeSocket> JoinAsync(string user, string transports = "websocket")
     {
         var socket = await host.ConnectAsync(node, user, "", transports.Split(','));
-        await IsOkAsync(socket, "join:room", _room);
+        await socket.IsOkAsync("join:room", _room);
         return socket;
     }
 }

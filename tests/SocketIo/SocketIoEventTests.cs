@@ -11,7 +11,7 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     public async Task Joining_and_leaving_are_acknowledged_and_told()
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        var joined = await IsOkAsync(ann, "join:room", new { roomId = _room });
+        var joined = await ann.IsOkAsync("join:room", new { roomId = _room });
         Assert.Equal(_room, joined.GetProperty("room").GetString());
         Assert.Equal($"{joined.GetProperty("epoch").GetString()}:0", joined.GetProperty("cursor").GetString());
         Assert.Equal(0, joined.GetProperty("offset").GetInt64());
@@ -19,20 +19,20 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
         Assert.Equal(_room, told.GetProperty("roomId").GetString());
 
         await using var bob = await host.ConnectAsync(node, "bob");
-        await IsOkAsync(bob, "join:room", _room);
+        await bob.IsOkAsync("join:room", _room);
         var came = await ann.NextAsync("user:joined");
         Assert.Equal("bob", came[0].GetString());
         Assert.Equal(_room, came[1].GetProperty("roomId").GetString());
         Assert.Equal(2, came[1].GetProperty("members").GetInt32());
 
-        Assert.Equal(_room, (await IsOkAsync(bob, "leave:room", _room)).GetProperty("room").GetString());
+        Assert.Equal(_room, (await bob.IsOkAsync("leave:room", _room)).GetProperty("room").GetString());
         Assert.Equal(_room, (await bob.NextAsync("room:left"))[0].GetProperty("roomId").GetString());
         Assert.Equal("bob", (await ann.NextAsync("user:left"))[0].GetString());
 
         // Nobody was told of itself, and who has left gets nothing more.
-        await IsOkAsync(ann, "message", new { roomId = _room, message = "alone" });
-        await IsOkAsync(bob, "join:room", _room);
-        await IsOkAsync(ann, "message", new { roomId = _room, message = "together" });
+        await ann.IsOkAsync("message", new { roomId = _room, message = "alone" });
+        await bob.IsOkAsync("join:room", _room);
+        await ann.IsOkAsync("message", new { roomId = _room, message = "together" });
         Assert.Equal("together", (await bob.NextAsync("message:new"))[0].GetProperty("message").GetString());
         Assert.Equal(0, bob.Count("message:new"));
         Assert.Equal(0, bob.Count("user:joined"));
@@ -44,15 +44,15 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     public async Task A_join_with_a_cursor_brings_what_followed_it()
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        string? cursor = (await IsOkAsync(ann, "join:room", _room)).GetProperty("cursor").GetString();
+        string? cursor = (await ann.IsOkAsync("join:room", _room)).GetProperty("cursor").GetString();
         for (int i = 1; i <= 3; i++)
         {
-            var kept = await IsOkAsync(ann, "message", new { roomId = _room, message = i });
+            var kept = await ann.IsOkAsync("message", new { roomId = _room, message = i });
             cursor = i == 1 ? kept.GetProperty("cursor").GetString() : cursor;
         }
 
         await using var bob = await host.ConnectAsync(node, "bob");
-        Assert.True((await IsOkAsync(bob, "join:room", new { roomId = _room, cursor })).GetProperty("recovered").GetBoolean());
+        Assert.True((await bob.IsOkAsync("join:room", new { roomId = _room, cursor })).GetProperty("recovered").GetBoolean());
         Assert.True((await bob.NextAsync("room:joined"))[0].GetProperty("recovered").GetBoolean());
         Assert.Equal(2, (await bob.NextAsync("message:new"))[0].GetProperty("message").GetInt32());
         Assert.Equal(3, (await bob.NextAsync("message:new"))[0].GetProperty("message").GetInt32());
@@ -63,13 +63,13 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     {
         await using var ann = await host.ConnectAsync(node, "ann");
         await using var bob = await host.ConnectAsync(node, "bob");
-        await IsOkAsync(ann, "join:room", _room);
-        await IsOkAsync(bob, "join:room", _room);
+        await ann.IsOkAsync("join:room", _room);
+        await bob.IsOkAsync("join:room", _room);
 
-        await IsOkAsync(ann, "message", _room, "short");
+        await ann.IsOkAsync("message", _room, "short");
         Assert.Equal("short", (await bob.NextAsync("message:new"))[0].GetProperty("message").GetString());
 
-        await IsOkAsync(ann, "message", new { roomId = _room, message = new { x = 1 }, @event = "moved" });
+        await ann.IsOkAsync("message", new { roomId = _room, message = new { x = 1 }, @event = "moved" });
         var moved = await bob.NextAsync("moved");
         Assert.Equal(1, moved[0].GetProperty("x").GetInt32());
         Assert.Equal("ann", moved[1].GetProperty("from").GetString());
@@ -77,16 +77,16 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
         Assert.Equal(2, moved[1].GetProperty("offset").GetInt64());
 
         // A name that the client would take for something else.
-        await IsOkAsync(ann, "message", new { roomId = _room, message = "not the server's", @event = "disconnect" });
+        await ann.IsOkAsync("message", new { roomId = _room, message = "not the server's", @event = "disconnect" });
         var odd = (await bob.NextAsync("message:new"))[0];
         Assert.Equal("not the server's", odd.GetProperty("message").GetString());
         Assert.Equal("disconnect", odd.GetProperty("event").GetString());
 
-        await IsOkAsync(ann, "message", new { roomId = _room, message = "is typing", @event = "typing", delivery = "transient" });
+        await ann.IsOkAsync("message", new { roomId = _room, message = "is typing", @event = "typing", delivery = "transient" });
         Assert.Equal("is typing", (await bob.NextAsync("typing"))[0].GetString());
-        await IsOkAsync(ann, "message", new { roomId = _room, message = 20, @event = "price", delivery = "latest", key = "gold" });
+        await ann.IsOkAsync("message", new { roomId = _room, message = 20, @event = "price", delivery = "latest", key = "gold" });
         Assert.Equal(20, (await bob.NextAsync("price"))[0].GetInt32());
-        var history = await IsOkAsync(bob, "history", new { roomId = _room });
+        var history = await bob.IsOkAsync("history", new { roomId = _room });
         Assert.Equal([1L, 2, 3], history.GetProperty("messages").EnumerateArray().Select(m => m.GetProperty("offset").GetInt64()));
     }
 
@@ -94,13 +94,13 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     public async Task A_retry_is_acknowledged_as_a_duplicate_and_sent_once()
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        await IsOkAsync(ann, "join:room", _room);
+        await ann.IsOkAsync("join:room", _room);
         object message = new { roomId = _room, message = "once", messageId = "m-1" };
-        Assert.False((await IsOkAsync(ann, "message", message)).GetProperty("duplicate").GetBoolean());
-        var again = await IsOkAsync(ann, "message", message);
+        Assert.False((await ann.IsOkAsync("message", message)).GetProperty("duplicate").GetBoolean());
+        var again = await ann.IsOkAsync("message", message);
         Assert.True(again.GetProperty("duplicate").GetBoolean());
         Assert.Equal(1, again.GetProperty("offset").GetInt64());
-        await IsOkAsync(ann, "message", _room, "then");
+        await ann.IsOkAsync("message", _room, "then");
         Assert.Equal("once", (await ann.NextAsync("message:new"))[0].GetProperty("message").GetString());
         Assert.Equal("then", (await ann.NextAsync("message:new"))[0].GetProperty("message").GetString());
     }
@@ -110,16 +110,16 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     {
         string user = "user-" + Guid.NewGuid().ToString("n");
         await using var ann = await host.ConnectAsync(node, "ann");
-        await IsOkAsync(ann, "direct:message", new { userId = user, message = "waits" });
+        await ann.IsOkAsync("direct:message", new { userId = user, message = "waits" });
         await using var socket = await host.ConnectAsync(node, user);
-        await IsOkAsync(ann, "direct:message", new { userId = user, message = new { now = true }, messageId = "d-1" });
+        await ann.IsOkAsync("direct:message", new { userId = user, message = new { now = true }, messageId = "d-1" });
         Assert.Equal("waits", (await socket.NextAsync("direct:message"))[0].GetProperty("message").GetString());
         var direct = (await socket.NextAsync("direct:message"))[0];
         Assert.True(direct.GetProperty("message").GetProperty("now").GetBoolean());
         Assert.Equal("ann", direct.GetProperty("from").GetString());
         Assert.Equal("d-1", direct.GetProperty("messageId").GetString());
         Assert.Equal(2, direct.GetProperty("offset").GetInt64());
-        var inbox = await IsOkAsync(socket, "inbox");
+        var inbox = await socket.IsOkAsync("inbox");
         Assert.Equal(2, inbox.GetProperty("messages").GetArrayLength());
         Assert.Equal(0, ann.Count("direct:message"));
     }
@@ -131,8 +131,8 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
         await using var ann = await host.ConnectAsync(node, "ann");
         await using var listed = await node.ConnectAsync(new() { Server = host.Address, Namespace = "/listed" });
         await using var root = await host.ConnectAsync(node, "root", "&role=admin");
-        await IsOkAsync(root, "notification", new { message = text, @namespace = "/listed" });
-        await IsOkAsync(root, "notification", new { message = text + "!" });
+        await root.IsOkAsync("notification", new { message = text, @namespace = "/listed" });
+        await root.IsOkAsync("notification", new { message = text + "!" });
         var args = await listed.NextAsync("notification");
         Assert.Equal(text, args[0].GetString());
         Assert.Equal("/listed", args[1].GetProperty("namespace").GetString());
@@ -147,15 +147,15 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
             while (came != text + "!");
         }
 
-        Assert.Equal("not_allowed", Code(await ann.EmitAsync("notification", new { message = "mine" })));
+        Assert.Equal("not_allowed", (await ann.EmitAsync("notification", new { message = "mine" })).ErrorCode());
     }
 
     [Fact]
     public async Task An_update_of_a_room_is_an_event_of_its_own()
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        await IsOkAsync(ann, "join:room", _room);
-        await IsOkAsync(ann, "room:update", new { roomId = _room, data = new { topic = "news" } });
+        await ann.IsOkAsync("join:room", _room);
+        await ann.IsOkAsync("room:update", new { roomId = _room, data = new { topic = "news" } });
         var args = await ann.NextAsync("room:update");
         Assert.Equal("news", args[0].GetProperty("topic").GetString());
         Assert.Equal(_room, args[1].GetProperty("roomId").GetString());
@@ -166,18 +166,18 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     public async Task History_comes_in_pages_forwards_and_backwards()
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        string? start = (await IsOkAsync(ann, "join:room", _room)).GetProperty("cursor").GetString();
+        string? start = (await ann.IsOkAsync("join:room", _room)).GetProperty("cursor").GetString();
         for (int i = 1; i <= 5; i++)
         {
-            await IsOkAsync(ann, "message", _room, i);
+            await ann.IsOkAsync("message", _room, i);
         }
 
-        var first = await IsOkAsync(ann, "history", new { roomId = _room, after = start, limit = 2 });
+        var first = await ann.IsOkAsync("history", new { roomId = _room, after = start, limit = 2 });
         Assert.Equal([1L, 2], Offsets(first));
         Assert.True(first.GetProperty("more").GetBoolean());
         Assert.True(first.GetProperty("recovered").GetBoolean());
-        Assert.Equal([3L, 4, 5], Offsets(await IsOkAsync(ann, "history", new { roomId = _room, after = first.GetProperty("cursor").GetString() })));
-        Assert.Equal([2L, 3], Offsets(await IsOkAsync(ann, "history", new { roomId = _room, before = 4, limit = 2 })));
+        Assert.Equal([3L, 4, 5], Offsets(await ann.IsOkAsync("history", new { roomId = _room, after = first.GetProperty("cursor").GetString() })));
+        Assert.Equal([2L, 3], Offsets(await ann.IsOkAsync("history", new { roomId = _room, before = 4, limit = 2 })));
 
         static IEnumerable<long> Offsets(JsonElement page) => page.GetProperty("messages").EnumerateArray().Select(m => m.GetProperty("offset").GetInt64());
     }
@@ -186,8 +186,8 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     public async Task Presence_names_who_is_there()
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        await IsOkAsync(ann, "join:room", _room);
-        var presence = await IsOkAsync(ann, "presence", new { roomId = _room });
+        await ann.IsOkAsync("join:room", _room);
+        var presence = await ann.IsOkAsync("presence", new { roomId = _room });
         Assert.Equal(1, presence.GetProperty("members").GetInt32());
         Assert.Equal("ann", Assert.Single(presence.GetProperty("list").EnumerateArray()).GetProperty("user").GetString());
     }
@@ -205,9 +205,9 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
         Assert.Equal([1, 2, 3], NodeSocket.ToBytes(several[2]));
 
         Assert.Equal(3, (await ann.EmitAsync("order", new { count = 3 })).GetProperty("count").GetInt32());
-        Assert.Equal("invalid_argument", Code(await ann.EmitAsync("order", new { count = "three" })));
+        Assert.Equal("invalid_argument", (await ann.EmitAsync("order", new { count = "three" })).ErrorCode());
         var failure = await ann.EmitAsync("fail", new { });
-        Assert.Equal("internal", Code(failure));
+        Assert.Equal("internal", failure.ErrorCode());
         Assert.DoesNotContain("secret", failure.GetRawText(), StringComparison.Ordinal);
     }
 
@@ -234,7 +234,7 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     public async Task A_client_that_does_not_answer_costs_the_one_who_asked_a_timeout()
     {
         await using var socket = await host.ConnectAsync(node, "ann");
-        Assert.Equal("timeout", Code(await socket.EmitAsync("ask", 0.2)));
+        Assert.Equal("timeout", (await socket.EmitAsync("ask", 0.2)).ErrorCode());
     }
 
     [Fact]
@@ -281,7 +281,7 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
         var args = JsonDocument.Parse(arguments).RootElement.EnumerateArray().Select(a => (object?)a).ToArray();
         await using var socket = await host.ConnectAsync(node, "ann");
         var answer = await socket.EmitAsync(@event, args);
-        Assert.Equal(code, Code(answer));
+        Assert.Equal(code, answer.ErrorCode());
         Assert.NotEmpty(answer.GetProperty("error").GetProperty("message").GetString()!);
 
         await socket.SendAsync(@event, args);
@@ -296,10 +296,10 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     public async Task Data_over_the_limit_of_a_message_is_refused_and_the_connection_stays()
     {
         await using var socket = await host.ConnectAsync(node, "ann");
-        await IsOkAsync(socket, "join:room", _room);
-        Assert.Equal("payload_too_large", Code(await socket.EmitAsync("message", _room, new string('x', 70_000))));
-        Assert.Equal("payload_too_large", Code(await socket.EmitAsync("binary", NodeSocket.Bytes(new byte[70_000]))));
-        await IsOkAsync(socket, "message", _room, "small");
+        await socket.IsOkAsync("join:room", _room);
+        Assert.Equal("payload_too_large", (await socket.EmitAsync("message", _room, new string('x', 70_000))).ErrorCode());
+        Assert.Equal("payload_too_large", (await socket.EmitAsync("binary", NodeSocket.Bytes(new byte[70_000]))).ErrorCode());
+        await socket.IsOkAsync("message", _room, "small");
     }
 
     [Fact]
@@ -315,18 +315,5 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
         Assert.Equal("disconnected", (await socket.NextAsync("closing"))[0].GetProperty("reason").GetString());
         Assert.Equal("io server disconnect", (await socket.NextAsync("@disconnect"))[0].GetString());
         Assert.False((await socket.StateAsync()).Active);
-    }
-
-    static string? Code(JsonElement answer)
-    {
-        Assert.True(answer.GetProperty("status").GetString() == "error", $"No error: {answer}");
-        return answer.GetProperty("error").GetProperty("code").GetString();
-    }
-
-    static async Task<JsonElement> IsOkAsync(NodeSocket socket, string @event, params object?[] args)
-    {
-        var answer = await socket.EmitAsync(@event, args);
-        Assert.True(answer.GetProperty("status").GetString() == "ok", $"{@event}: {answer}");
-        return answer;
     }
 }

@@ -20,15 +20,19 @@ public sealed class SocketIoRecoveryTests(SmallHistory small, NodeClients node) 
         await using var server = await ServerProcess.StartAsync();
         await using var socket = await node.OpenAsync(new()
         {
-            Server = server.Address, Token = await server.TokenAsync("ann"), Transports = [transport], Reconnection = true, Gated = true,
+            Server = server.Address,
+            Token = await server.TokenAsync("ann"),
+            Transports = [transport],
+            Reconnection = true,
+            Gated = true,
         });
         await socket.ReleaseAsync();
         string? id = (await socket.ConnectedAsync()).Id;
         await socket.NextAsync("@open");
-        await IsOkAsync(socket, "join:room", _room);
+        await socket.IsOkAsync("join:room", _room);
         for (int i = 1; i <= 3; i++)
         {
-            await IsOkAsync(socket, "message", _room, i);
+            await socket.IsOkAsync("message", _room, i);
             Assert.Equal(i, Offset(await socket.NextAsync("message:new")));
         }
 
@@ -51,7 +55,7 @@ public sealed class SocketIoRecoveryTests(SmallHistory small, NodeClients node) 
         await publishing;
         Assert.True(state.Recovered);
         Assert.Equal(id, state.Id);
-        await IsOkAsync(socket, "message", _room, 64);
+        await socket.IsOkAsync("message", _room, 64);
         await BringsAsync(socket, 4, 64);
     }
 
@@ -75,10 +79,10 @@ public sealed class SocketIoRecoveryTests(SmallHistory small, NodeClients node) 
         string user = "user-" + Guid.NewGuid().ToString("n");
         string[] rooms = [_room, _room + "-2", _room + "-3"];
         await using var socket = await JoinAsync(user);
-        await IsOkAsync(socket, "join:room", rooms[1]);
-        await IsOkAsync(socket, "join:room", rooms[2]);
-        await IsOkAsync(socket, "join:room", _room + "-left");
-        await IsOkAsync(socket, "leave:room", _room + "-left");
+        await socket.IsOkAsync("join:room", rooms[1]);
+        await socket.IsOkAsync("join:room", rooms[2]);
+        await socket.IsOkAsync("join:room", _room + "-left");
+        await socket.IsOkAsync("leave:room", _room + "-left");
         using var rest = await _host.RestAsync("bob");
         await PublishAsync(rest, 1, 3);
         await BringsAsync(socket, 1, 3);
@@ -92,7 +96,7 @@ public sealed class SocketIoRecoveryTests(SmallHistory small, NodeClients node) 
         response.EnsureSuccessStatusCode();
         await socket.ConnectAsync();
         Assert.True((await socket.ConnectedAsync()).Recovered);
-        await IsOkAsync(socket, "message", rooms[2], "own");
+        await socket.IsOkAsync("message", rooms[2], "own");
 
         var places = new List<string>();
         for (int i = 0; i < 7; i++)
@@ -178,7 +182,7 @@ public sealed class SocketIoRecoveryTests(SmallHistory small, NodeClients node) 
     public async Task A_token_that_does_not_allow_one_of_the_rooms_any_more_recovers_nothing()
     {
         await using var socket = await JoinAsync("ann");
-        await IsOkAsync(socket, "join:room", _room + "-2");
+        await socket.IsOkAsync("join:room", _room + "-2");
         var before = await socket.StateAsync();
         await socket.CutAsync();
         await socket.NextAsync("@disconnect");
@@ -210,13 +214,6 @@ public sealed class SocketIoRecoveryTests(SmallHistory small, NodeClients node) 
 
     static long Offset(JsonElement[] args) => args[0].GetProperty("offset").GetInt64();
 
-    static async Task<JsonElement> IsOkAsync(NodeSocket socket, string @event, params object?[] args)
-    {
-        var answer = await socket.EmitAsync(@event, args);
-        Assert.True(answer.GetProperty("status").GetString() == "ok", $"{@event}: {answer}");
-        return answer;
-    }
-
     /// <summary>The socket has been sent exactly the messages with these numbers, in this order, and no more.</summary>
     async Task BringsAsync(NodeSocket socket, int first, int last)
     {
@@ -227,14 +224,14 @@ public sealed class SocketIoRecoveryTests(SmallHistory small, NodeClients node) 
             Assert.Equal(i, args[0].GetProperty("message").GetInt32());
         }
 
-        Assert.Equal(_room, (await IsOkAsync(socket, "presence", _room)).GetProperty("room").GetString());
+        Assert.Equal(_room, (await socket.IsOkAsync("presence", _room)).GetProperty("room").GetString());
         Assert.Equal(0, socket.Count("message:new"));
     }
 
     async Task<NodeSocket> JoinAsync(string user)
     {
         var socket = await node.ConnectAsync(new() { Server = _host.Address, Token = await _host.TokenAsync(user) });
-        await IsOkAsync(socket, "join:room", _room);
+        await socket.IsOkAsync("join:room", _room);
         return socket;
     }
 

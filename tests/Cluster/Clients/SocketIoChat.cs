@@ -74,7 +74,11 @@ sealed class SocketIoChat : IChatConnection
         _epoch = room.Cursor?.Epoch;
         _socket = await node.OpenAsync(new()
         {
-            Server = gateway, Token = _visit.Token, Pid = last?[0], Offset = last?[1], Listener = Add,
+            Server = gateway,
+            Token = _visit.Token,
+            Pid = last?[0],
+            Offset = last?[1],
+            Listener = Add,
         });
         var state = await _socket.ConnectedAsync().WaitAsync(cancellationToken);
         if (!state.Recovered)
