@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every suite. Installs what is missing (from Debian's packages; kubectl by npm), builds, checks the format, and ends with a line
+# Runs every suite. Installs what is missing (from Debian's packages; kubectl and the Socket.IO clients by npm), builds, checks the format, and ends with a line
 # "N passed, N failed". Arguments go to the test runner, for example: tests/run.sh --filter-class '*SseContractTests'
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,6 +18,11 @@ if ! kubectl kustomize k8s/overlays/dev >/dev/null 2>&1; then
       >/dev/null || { echo "kubectl could not be installed"; exit 1; }
   fi
   export PATH=$kubectl:$PATH
+fi
+
+# The Socket.IO clients of the tests.
+if [ tests/SocketIo/node/package-lock.json -nt tests/SocketIo/node/node_modules/.package-lock.json ]; then
+  (cd tests/SocketIo/node && npm ci --silent --no-audit --no-fund) || { echo "The Socket.IO clients could not be installed"; exit 1; }
 fi
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1

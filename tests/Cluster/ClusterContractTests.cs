@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using OrleansRealtime.Tests.Contracts;
 using OrleansRealtime.Tests.Processes;
 using OrleansRealtime.Tests.SignalR;
+using OrleansRealtime.Tests.SocketIo;
 using OrleansRealtime.Tests.Sse;
 
 namespace OrleansRealtime.Tests.Cluster;
@@ -17,6 +18,14 @@ public sealed class SignalRClusterContractTests(SharedCluster shared) : Transpor
 public sealed class SseClusterContractTests(SharedCluster shared) : TransportContract(new ContractCluster(shared.Cluster))
 {
     internal override ITransport Transport { get; } = new SseTransport();
+}
+
+/// <summary>By WebSocket: long-polling needs sticky sessions, and is as it is on one gateway.</summary>
+[Collection(ClusterTests.Name)]
+public sealed class SocketIoClusterContractTests(SharedCluster shared, NodeClients node)
+    : TransportContract(new ContractCluster(shared.Cluster)), IClassFixture<NodeClients>
+{
+    internal override ITransport Transport { get; } = new SocketIoTransport(node, "websocket");
 }
 
 sealed class ContractCluster(RealtimeCluster cluster) : IContractHost

@@ -10,16 +10,23 @@ sealed class ServerProcess : IAsyncDisposable
     readonly AppProcess _process;
     readonly RestApi _rest;
 
-    public ServerProcess(int? port = null, string? dataFolder = null, string environment = "Development")
+    public ServerProcess(
+        int? port = null, string? dataFolder = null, string environment = "Development", params ReadOnlySpan<(string Setting, string Value)> settings)
     {
         Address = new Uri($"http://127.0.0.1:{port ?? FreePort.Next()}");
         DataFolder = dataFolder ?? Directory.CreateTempSubdirectory("realtime-").FullName;
         _rest = new(Address);
-        _process = new("gateway/Gateway", Address, new Dictionary<string, string>
+        var variables = new Dictionary<string, string>
         {
             ["ASPNETCORE_ENVIRONMENT"] = environment,
             ["Realtime__Store__DataFolder"] = DataFolder,
-        });
+        };
+        foreach (var (setting, value) in settings)
+        {
+            variables[setting.Replace(":", "__", StringComparison.Ordinal)] = value;
+        }
+
+        _process = new("gateway/Gateway", Address, variables);
     }
 
     public Uri Address { get; }
@@ -29,9 +36,9 @@ sealed class ServerProcess : IAsyncDisposable
     /// <summary>What the process has written to its standard error.</summary>
     public string Errors => _process.Errors;
 
-    public static async Task<ServerProcess> StartAsync()
+    public static async Task<ServerProcess> StartAsync(params (string Setting, string Value)[] settings)
     {
-        var server = new ServerProcess();
+        var server = new ServerProcess(settings: settings);
         await server.RestartAsync();
         return server;
     }
@@ -49,7 +56,10 @@ sealed class ServerProcess : IAsyncDisposable
     /// <summary>SIGTERM: the process may say goodbye.</summary>
     public Task TerminateAsync() => _process.TerminateAsync();
 
-    public Task<string> TokenAsync(string user) => _rest.TokenAsync(user);
+    public Task<string> TokenAsync(string user, string query = "") => _rest.TokenAsync(user, query);
+
+    /// <summary>A client of the REST API that speaks for the user.</summary>
+    public Task<HttpClient> RestAsync(string user, string query = "") => _rest.ClientAsync(user, query);
 
     /// <summary>All messages of a room, oldest first, by REST.</summary>
     public Task<List<JsonElement>> HistoryAsync(string token, string room) => _rest.HistoryAsync(token, room);

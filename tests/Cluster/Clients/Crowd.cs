@@ -1,6 +1,7 @@
 using System.Text.Json;
 using OrleansRealtime.Tests.Cluster.Records;
 using OrleansRealtime.Tests.Processes;
+using OrleansRealtime.Tests.SocketIo;
 
 namespace OrleansRealtime.Tests.Cluster.Clients;
 
@@ -26,6 +27,7 @@ sealed class Crowd : IAsyncDisposable
     readonly List<RoamingClient> _visitors = [];
     readonly List<Task> _load = [];
     readonly CancellationTokenSource _loadEnds = new();
+    readonly NodeClients _node = new();
     int _published;
 
     Crowd(RealtimeCluster cluster, int seed) => (_cluster, _random) = (cluster, new Random(seed));
@@ -44,24 +46,28 @@ sealed class Crowd : IAsyncDisposable
     public static async Task<Crowd> ComeAsync(RealtimeCluster cluster, CrowdSize size, int seed = 1)
     {
         var crowd = new Crowd(cluster, seed);
+        await crowd._node.InitializeAsync();
+        OpenConnection socketIo = (gateway, visit, cancellationToken) => SocketIoChat.OpenAsync(crowd._node, gateway, visit, cancellationToken);
+        OpenConnection[] ofMembers = [SignalRChat.OpenAsync, SseChat.OpenAsync, socketIo], ofVisitors = [SignalRChat.OpenAsync, SseChat.OpenAsync];
         using var rest = new RestApi(cluster.Addresses[0]);
         for (int i = 0; i < size.Rooms * size.Members; i++)
         {
-            crowd._members.Add(await NewClientAsync($"member-{crowd._name}-{i}", $"room-{crowd._name}-{i % size.Rooms}", i / size.Rooms));
+            var (number, room) = Math.DivRem(i, size.Rooms);
+            crowd._members.Add(await NewClientAsync($"member-{crowd._name}-{i}", $"room-{crowd._name}-{room}", number, ofMembers[(number + room) % 3]));
         }
 
         for (int i = 0; i < size.Visitors; i++)
         {
-            crowd._visitors.Add(await NewClientAsync($"visitor-{crowd._name}-{i}", null, i));
+            crowd._visitors.Add(await NewClientAsync($"visitor-{crowd._name}-{i}", null, i, ofVisitors[i % 2]));
         }
 
         await Task.WhenAll(crowd.Clients.Select(c => c.ComeAsync()));
         return crowd;
 
-        async Task<RoamingClient> NewClientAsync(string user, string? room, int number)
+        async Task<RoamingClient> NewClientAsync(string user, string? room, int number, OpenConnection open)
         {
             var visit = new Visit(user, await rest.TokenAsync(user, "&expiresIn=86400"), room, inbox: room is null, crowd.Chronicle);
-            return new(visit, number % 2 == 0 ? SignalRChat.OpenAsync : SseChat.OpenAsync, () => cluster.Addresses, number / 2, crowd.Ledger);
+            return new(visit, open, () => cluster.Addresses, number / 2, crowd.Ledger);
         }
     }
 
@@ -134,6 +140,7 @@ sealed class Crowd : IAsyncDisposable
         await _loadEnds.CancelAsync();
         await Task.WhenAll(_load);
         await Task.WhenAll(Clients.Select(c => c.DisposeAsync().AsTask()));
+        await _node.DisposeAsync();
         _loadEnds.Dispose();
     }
 
