@@ -11,14 +11,15 @@ sealed record EngineIdentity(Permissions? User, RealtimeException? Error)
 {
     static readonly EngineIdentity s_nobody = new(null, null);
 
-    public static EngineIdentity Of(HttpContext http)
+    public static async Task<EngineIdentity> OfAsync(HttpContext http)
     {
-        if (http.User.Identity?.IsAuthenticated == true)
+        var result = await http.AuthenticateAsync();
+        if (result.Succeeded)
         {
-            var (user, error) = http.RequestServices.GetRequiredService<TokenValidation>().Read(http.User);
+            var (user, error) = http.RequestServices.GetRequiredService<TokenValidation>().Read(result.Principal);
             return new(user, error);
         }
 
-        return http.Features.Get<IAuthenticateResultFeature>()?.AuthenticateResult?.Failure is { } failure ? new(null, TokenErrors.Explain(failure)) : s_nobody;
+        return result.Failure is { } failure ? new(null, TokenErrors.Explain(failure)) : s_nobody;
     }
 }

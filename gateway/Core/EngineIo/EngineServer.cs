@@ -97,7 +97,7 @@ sealed class EngineServer(
             return EngineError.BadHandshakeMethod;
         }
 
-        if (CreateSession(http) is not { } session)
+        if (await CreateSessionAsync(http) is not { } session)
         {
             return EngineError.Busy;
         }
@@ -184,7 +184,7 @@ sealed class EngineServer(
             return EngineError.BadRequest;
         }
 
-        if (CreateSession(http) is not { } session)
+        if (await CreateSessionAsync(http) is not { } session)
         {
             return EngineError.Busy;
         }
@@ -250,16 +250,17 @@ sealed class EngineServer(
     }
 
     /// <summary>Null where too many are pending.</summary>
-    EngineSession? CreateSession(HttpContext http)
+    async ValueTask<EngineSession?> CreateSessionAsync(HttpContext http)
     {
         connections.ThrowIfShuttingDown();
+        var identity = await EngineIdentity.OfAsync(http);
         if (Interlocked.Increment(ref _pending) > options.MaxPending)
         {
             NoLongerPending();
             return null;
         }
 
-        var session = new EngineSession(this, WebEncoders.Base64UrlEncode(RandomNumberGenerator.GetBytes(IdBytes)), http);
+        var session = new EngineSession(this, WebEncoders.Base64UrlEncode(RandomNumberGenerator.GetBytes(IdBytes)), identity);
         session.Start(accept(session));
         _sessions[session.Id] = session;
         return session;

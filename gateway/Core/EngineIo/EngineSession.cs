@@ -52,11 +52,11 @@ public sealed class EngineSession
     volatile bool _inUse;
     volatile bool _closed;
 
-    internal EngineSession(EngineServer server, string id, HttpContext http)
+    internal EngineSession(EngineServer server, string id, EngineIdentity identity)
     {
         _server = server;
         Id = id;
-        Identity = EngineIdentity.Of(http);
+        Identity = identity;
         _pingAt = Environment.TickCount64 + Milliseconds(server.Options.PingInterval);
     }
 

@@ -40,11 +40,11 @@ sealed class CorsSettingsValidator : IValidateOptions<CorsSettings>
     }
 }
 
-/// <summary>Whose pages may talk to this gateway: those of the same host, those of the settings, and in Development those of any local port.</summary>
+/// <summary>Whose pages may talk to this gateway: those of the same host, those of the settings, and in Development, where these name none, those of any local port.</summary>
 sealed class AllowedOrigins(IOptions<CorsSettings> settings, IHostEnvironment environment)
 {
     readonly string[] _origins = settings.Value.Origins;
-    readonly bool _local = environment.IsDevelopment();
+    readonly bool _local = environment.IsDevelopment() && settings.Value.Origins.Length == 0;
 
     /// <summary>
     /// Whether a request may come from where it does. CORS alone does not say: browsers ask it neither for WebSockets nor before they

@@ -102,7 +102,7 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, EventDispatch
 
     async Task<EventData?> JoinAsync(SocketIoConnection connection, EventFields fields)
     {
-        var result = await operations.JoinAsync(connection, Room(connection, fields), RealtimeOperations.ParseCursor(fields.Text("cursor")), connection.Aborted);
+        var result = await operations.JoinAsync(connection, Room(connection, fields), RealtimeOperations.ParseCursor(fields.Text("cursor")), CancellationToken.None);
         return Ok(result with { Room = fields.Room() }, WireJson.Default.JoinResult);
     }
 

@@ -31,7 +31,12 @@ sealed class SocketIoPosition
 
     readonly List<Entry> _entries;
 
-    SocketIoPosition(List<Entry> entries) => _entries = entries;
+    SocketIoPosition(string pid, List<Entry> entries) => (Pid, _entries) = (pid, entries);
+
+    /// <summary>As the client was given it: who gets it back has recovered.</summary>
+    public string Pid { get; }
+
+    public string Secret => Pid[..SecretLength];
 
     public IReadOnlyList<Entry> Entries => _entries;
 
@@ -45,9 +50,9 @@ sealed class SocketIoPosition
 
     /// <summary>Reads what a client came back with. False where it is not of this server's making.</summary>
     /// <param name="offset">Null where the client has not been sent an event: then the <c>pid</c> has it.</param>
-    public static bool TryParse(string? pid, string? offset, int maxEntries, [NotNullWhen(true)] out string? secret, [NotNullWhen(true)] out SocketIoPosition? position)
+    public static bool TryParse(string? pid, string? offset, int maxEntries, [NotNullWhen(true)] out SocketIoPosition? position)
     {
-        (secret, position) = (null, null);
+        position = null;
         if (pid is null || pid.Length < SecretLength + 1 || pid[SecretLength] != '.' || !Base64Url.IsValid(pid.AsSpan(0, SecretLength)))
         {
             return false;
@@ -68,8 +73,7 @@ sealed class SocketIoPosition
             entries.Add(new(cursor, colon < 0 ? null : Uri.UnescapeDataString(entry[(cursorText.Length + 1)..].ToString())));
         }
 
-        secret = pid[..SecretLength];
-        position = new(entries);
+        position = new(pid, entries);
         return true;
     }
 

@@ -101,12 +101,10 @@ sealed partial class SocketIoServer(
         connections.ThrowIfShuttingDown();
         var handshake = JsonSerializer.Deserialize(authData[0].Span, SocketIoJson.Default.ConnectAuth)!;
         SocketIoPosition? position = null;
-        if (!Options.Recovery
-            || !SocketIoPosition.TryParse(TextOf(handshake.Pid), TextOf(handshake.Offset), gateway.Value.MaxRoomsPerConnection + 2, out string? secret, out position))
-        {
-            secret = SocketIoPosition.NewSecret();
-        }
-
+        string secret = Options.Recovery
+            && SocketIoPosition.TryParse(TextOf(handshake.Pid), TextOf(handshake.Offset), gateway.Value.MaxRoomsPerConnection + 2, out position)
+                ? position.Secret
+                : SocketIoPosition.NewSecret();
         var (user, error) = handshake.Token.ValueKind == JsonValueKind.Undefined
             ? (client.Engine.Identity.User, client.Engine.Identity.Error)
             : await tokens.ValidateAsync(TextOf(handshake.Token), http.RequestAborted);
@@ -191,7 +189,7 @@ sealed partial class SocketIoServer(
 
         try
         {
-            await (places is null ? BeginAsync(connection, secret) : ResumeAsync(connection, secret, places));
+            await (places is null ? BeginAsync(connection, secret) : ResumeAsync(connection, position!, places));
         }
         catch
         {
@@ -212,41 +210,44 @@ sealed partial class SocketIoServer(
         {
             if (channel.Kind == ChannelKind.User && !connection.Permissions.IsGuest)
             {
-                inbox = await operations.InboxStartAsync(connection.UserId, connection.Aborted);
+                inbox = await operations.InboxStartAsync(connection.UserId, CancellationToken.None);
                 start.Add(inbox.Value);
             }
             else
             {
-                start.Add((await operations.FollowAsync(connection, channel, null, connection.Aborted)).Position);
+                start.Add((await operations.FollowAsync(connection, channel, null, CancellationToken.None)).Position);
             }
         }
 
-        Answer(connection, secret, start);
+        Answer(connection, secret, SocketIoPosition.PidOf(secret, start));
         if (inbox is { } cursor)
         {
-            await operations.ResumeAsync(connection, ChannelId.User(connection.UserId), cursor, connection.Aborted);
+            await operations.ResumeAsync(connection, ChannelId.User(connection.UserId), cursor, CancellationToken.None);
         }
     }
 
     /// <summary>A session that goes on: the client is sent what it missed, and then that it is who it was.</summary>
-    async Task ResumeAsync(SocketIoConnection connection, string secret, List<(ChannelId Channel, Cursor Position)> places)
+    async Task ResumeAsync(SocketIoConnection connection, SocketIoPosition position, List<(ChannelId Channel, Cursor Position)> places)
     {
         connection.StartAt(places);
         bool complete = true;
-        foreach (var (channel, position) in places)
+        foreach (var (channel, cursor) in places)
         {
-            complete &= (await operations.FollowAsync(connection, channel, position, connection.Aborted)).Recovered;
+            complete &= (await operations.FollowAsync(connection, channel, cursor, CancellationToken.None)).Recovered;
         }
 
-        // Where something has been lost since it was looked at, it goes on under another name, which tells the client.
-        Answer(connection, complete ? secret : SocketIoPosition.NewSecret(), places.Select(p => p.Position));
+        // Where something has been lost since it was looked at, another name tells the client.
+        string another = SocketIoPosition.NewSecret();
+        Answer(
+            connection,
+            complete ? position.Secret : another,
+            complete ? position.Pid : SocketIoPosition.PidOf(another, places.Select(p => p.Position)));
         connection.Resumed();
     }
 
-    void Answer(SocketIoConnection connection, string secret, IEnumerable<Cursor> start) => connection.SendPacket(
+    void Answer(SocketIoConnection connection, string secret, string pid) => connection.SendPacket(
         "40"u8,
-        JsonSerializer.SerializeToUtf8Bytes(
-            new ConnectAnswer(SocketIoPosition.SidOf(secret), Options.Recovery ? SocketIoPosition.PidOf(secret, start) : null), SocketIoJson.Default.ConnectAnswer));
+        JsonSerializer.SerializeToUtf8Bytes(new ConnectAnswer(SocketIoPosition.SidOf(secret), Options.Recovery ? pid : null), SocketIoJson.Default.ConnectAnswer));
 
     [LoggerMessage(1, LogLevel.Error, "A Socket.IO client could not be let into '{Namespace}'.")]
     partial void ConnectFailed(string @namespace, Exception exception);
