@@ -1,6 +1,6 @@
 // These do not heal by trying again. Everything else - network failures, `overloaded`, `unavailable` - may.
 const PERMANENT = new Set([
-  'invalid_argument', 'invalid_cursor', 'not_allowed', 'not_a_member', 'payload_too_large', 'too_many_rooms',
+  'invalid_argument', 'invalid_cursor', 'rejected', 'not_allowed', 'not_a_member', 'unknown_event', 'payload_too_large', 'too_many_rooms',
 ]);
 
 /** An error the server reported, with its code of docs/api.md. */
