@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -7,6 +8,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Hosting;
+using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Gateway.WebSockets;
 
 namespace OrleansRealtime.Gateway.EngineIo;
 
@@ -24,7 +27,7 @@ public static class EngineIoGateway
         var gateway = services.GetRequiredService<IOptions<GatewayOptions>>().Value;
         var server = new EngineServer(
             options, services.GetRequiredService<AllowedOrigins>(), services.GetRequiredService<ClientConnections>(), gateway.CloseTimeout, accept);
-        services.GetRequiredService<EngineServers>().Add(server);
+        services.GetRequiredService<EngineServers>().Add(path, server);
         return endpoints.Map(path, server.ServeAsync).AllowAnonymous().ExcludeFromDescription();
     }
 }
@@ -35,7 +38,7 @@ sealed class EngineServers : BackgroundService
     /// <summary>Precision of all timeouts; finer where the settings are finer.</summary>
     static readonly TimeSpan LongestTick = TimeSpan.FromSeconds(1), ShortestTick = TimeSpan.FromMilliseconds(10);
 
-    readonly ConcurrentBag<EngineServer> _servers = [];
+    readonly ConcurrentDictionary<PathString, EngineServer> _byPath = new();
     readonly TimeProvider _time;
 
     public EngineServers(IHostApplicationLifetime lifetime, TimeProvider time)
@@ -44,7 +47,20 @@ sealed class EngineServers : BackgroundService
         lifetime.ApplicationStopping.Register(() => CloseAll(pendingOnly: true));
     }
 
-    public void Add(EngineServer server) => _servers.Add(server);
+    public bool Compress => Servers.Any(s => s.Options.PerMessageDeflate);
+
+    IEnumerable<EngineServer> Servers => _byPath.Values;
+
+    /// <exception cref="ArgumentException">The path is taken.</exception>
+    public void Add(string path, EngineServer server)
+    {
+        if (!_byPath.TryAdd(path.TrimEnd('/'), server))
+        {
+            throw new ArgumentException($"There is an Engine.IO server at '{path}' already.", nameof(path));
+        }
+    }
+
+    public EngineServer? Find(PathString path) => _byPath.GetValueOrDefault(path.Value?.TrimEnd('/') ?? "");
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -54,7 +70,7 @@ sealed class EngineServers : BackgroundService
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
                 long now = Environment.TickCount64;
-                foreach (var server in _servers)
+                foreach (var server in Servers)
                 {
                     server.Tick(now);
                 }
@@ -68,7 +84,7 @@ sealed class EngineServers : BackgroundService
 
     void CloseAll(bool pendingOnly)
     {
-        foreach (var server in _servers)
+        foreach (var server in Servers)
         {
             server.CloseAll(pendingOnly);
         }
@@ -77,7 +93,38 @@ sealed class EngineServers : BackgroundService
     /// <summary>A tenth of the shortest time that is kept.</summary>
     TimeSpan Period()
     {
-        var shortest = _servers.Select(s => s.Options.PingInterval < s.Options.PingTimeout ? s.Options.PingInterval : s.Options.PingTimeout).DefaultIfEmpty(LongestTick).Min() / 10;
+        var shortest = Servers.Select(s => s.Options.PingInterval < s.Options.PingTimeout ? s.Options.PingInterval : s.Options.PingTimeout).DefaultIfEmpty(LongestTick).Min() / 10;
         return shortest > LongestTick ? LongestTick : shortest < ShortestTick ? ShortestTick : shortest;
+    }
+}
+
+/// <summary>
+/// Takes WebSockets before everything else in the pipeline: they stay, and each middleware that they had passed would stay with them, in memory.
+/// </summary>
+sealed class WebSocketsFirst(EngineServers servers) : IStartupFilter
+{
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        if (servers.Compress)
+        {
+            app.UseWebSockets();
+        }
+
+        app.Use(pipeline => http => WebSocketHandshake.IsRequested(http) && servers.Find(http.Request.Path) is { } server
+            ? ServeAsync(server, http)
+            : pipeline(http));
+        next(app);
+    };
+
+    static async Task ServeAsync(EngineServer server, HttpContext http)
+    {
+        try
+        {
+            await server.ServeAsync(http);
+        }
+        catch (RealtimeException exception) when (!http.Response.HasStarted)
+        {
+            await new EngineError(3, exception.Message, exception.Code.HttpStatus()).WriteAsync(http);
+        }
     }
 }

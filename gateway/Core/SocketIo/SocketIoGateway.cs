@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
@@ -16,6 +17,7 @@ static class SocketIoGateway
         services.AddSingleton<GuestAccess>();
         services.AddSingleton<EngineServers>();
         services.AddHostedService(s => s.GetRequiredService<EngineServers>());
+        services.AddSingleton<IStartupFilter, WebSocketsFirst>();
         services.AddSingleton<SocketIoEvents>();
         services.AddSingleton<SocketIoServer>();
         return services;
