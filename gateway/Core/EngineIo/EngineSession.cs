@@ -591,7 +591,10 @@ public sealed class EngineSession
         throw Over();
     }
 
-    /// <summary>Answers a poll with what there is, unless there is nothing that the client has to see, or somebody else has more for it.</summary>
+    /// <summary>
+    /// Answers a poll with what there is, unless there is nothing that the client has to see, or somebody else has more for it. A client that
+    /// is about to upgrade waits for its last poll, and gets it.
+    /// </summary>
     void Gather(TaskCompletionSource<EngineOutput?> poll, IEngineContent content)
     {
         EngineOutput output;
@@ -605,7 +608,7 @@ public sealed class EngineSession
         {
             lock (_lock)
             {
-                if (!_closed && _socket is null)
+                if (!_closed && _socket is null && _probe is null)
                 {
                     (_poll, _gathered) = (poll, output);
                     return;

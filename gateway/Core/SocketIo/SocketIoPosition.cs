@@ -53,13 +53,20 @@ sealed class SocketIoPosition
     public static bool TryParse(string? pid, string? offset, int maxEntries, [NotNullWhen(true)] out SocketIoPosition? position)
     {
         position = null;
-        if (pid is null || pid.Length < SecretLength + 1 || pid[SecretLength] != '.' || !Base64Url.IsValid(pid.AsSpan(0, SecretLength)))
+        if (pid is null || pid.Length < SecretLength + 1 || pid[SecretLength] != '.' || !Base64Url.IsValid(pid.AsSpan(0, SecretLength))
+            || ParseEntries(pid[(SecretLength + 1)..], maxEntries) is not { } start
+            || (offset is null ? start : ParseEntries(offset, maxEntries)) is not { } entries)
         {
             return false;
         }
 
+        position = new(pid, entries);
+        return true;
+    }
+
+    static List<Entry>? ParseEntries(string text, int maxEntries)
+    {
         var entries = new List<Entry>();
-        string text = offset ?? pid[(SecretLength + 1)..];
         foreach (var range in text.AsSpan().Split(','))
         {
             var entry = text.AsSpan(range);
@@ -67,14 +74,13 @@ sealed class SocketIoPosition
             var cursorText = colon < 0 ? entry : entry[..(Epoch.Length + 1 + colon)];
             if (entries.Count >= maxEntries || !Cursor.TryParse(cursorText, out var cursor))
             {
-                return false;
+                return null;
             }
 
             entries.Add(new(cursor, colon < 0 ? null : Uri.UnescapeDataString(entry[(cursorText.Length + 1)..].ToString())));
         }
 
-        position = new(pid, entries);
-        return true;
+        return entries;
     }
 
     /// <summary>The <c>pid</c> of a session that begins at these cursors.</summary>
