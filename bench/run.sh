@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Fan-out of this project beside its peers. Usage: bench/run.sh [ours] [signalr] [socketio]    (default: all three)
+# Fan-out of this project beside its peers. Usage: bench/run.sh [PEER...]    (default: ours signalr socketio)
+#   ours, ours-socketio: 1 silo, 2 gateways and Redis, with clients of SignalR or of Socket.IO; embedded-socketio: one process, Socket.IO
+#   signalr, socketio: 2 nodes and Redis; socketio-one: 1 process
 #   SCENARIOS="A B C" REPS=1 REDIS_AOF=yes|no    see README.md
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/processes.sh"
@@ -18,33 +20,43 @@ scenario() {                           # the generator's options
 }
 
 start_peer() {                         # start_peer NAME COMMAND…: two processes that share a Redis
-  local name=$1 i; shift
+  local name=$1; shift
   start_redis no
+  start_nodes "$name" 2 env REDIS="$REDIS" "$@"
+}
+
+start_nodes() {                        # start_nodes NAME NUMBER COMMAND…
+  local name=$1 number=$2 i; shift 2
   SERVERS= SERVER_PIDS=
-  for i in 1 2; do
+  for ((i = 1; i <= number; i++)); do
     local port=$((FIRST_SERVER_PORT + i - 1))
-    spawn "$name$i" env PORT=$port ASPNETCORE_URLS="http://127.0.0.1:$port" REDIS="$REDIS" "$@"
+    spawn "$name$i" env PORT=$port ASPNETCORE_URLS="http://127.0.0.1:$port" "$@"
     wait_ready "$name$i" "http://127.0.0.1:$port/health/ready"
     SERVERS+=${SERVERS:+,}127.0.0.1:$port SERVER_PIDS+=${SERVER_PIDS:+,}$name$i=$PID
   done
 }
 
 start() {                              # start PEER: sets SERVERS, SERVER_PIDS and TARGET
-  TARGET=(--target signalr)
+  local token=(--token-key "$TOKEN_KEY") socketio=(--target socketio --path '/socket.io/?EIO=4&transport=websocket&access_token={token}')
+  REDIS_PID=
   case $1 in
-    ours)     start_cluster; TARGET+=(--path "$GATEWAY_PATH" --token-key "$TOKEN_KEY") ;;
-    signalr)  start_peer signalr dotnet "$BENCH/Peers/SignalRRedis/bin/Release/net10.0/SignalRRedis.dll" ;;
-    socketio) start_peer socketio node "$BENCH/Peers/SocketIoRedis/server.js"; TARGET=(--target socketio) ;;
-    *)        echo "There is no peer $1: ours, signalr, socketio." >&2; return 1 ;;
+    ours)              start_cluster; TARGET=(--target signalr --path "$GATEWAY_PATH" "${token[@]}") ;;
+    ours-socketio)     start_cluster; TARGET=("${socketio[@]}" "${token[@]}") ;;
+    embedded-socketio) start_nodes embedded 1 env Realtime__Auth__Key="$TOKEN_KEY" Realtime__Store__DataFolder="$WORK/data" \
+                         dotnet "$ROOT/gateway/bin/Release/net10.0/Gateway.dll"; TARGET=("${socketio[@]}" "${token[@]}") ;;
+    signalr)           start_peer signalr dotnet "$BENCH/Peers/SignalRRedis/bin/Release/net10.0/SignalRRedis.dll"; TARGET=(--target signalr) ;;
+    socketio)          start_peer socketio node "$BENCH/Peers/SocketIoRedis/server.js"; TARGET=(--target socketio) ;;
+    socketio-one)      start_nodes socketio 1 node "$BENCH/Peers/SocketIoRedis/server.js"; TARGET=(--target socketio) ;;
+    *)                 echo "There is no peer $1." >&2; return 1 ;;
   esac
 }
 
 build bench/Load
 for peer in "${PEERS[@]}"; do
   case $peer in
-    ours)     build silo gateway ;;
-    signalr)  build bench/Peers/SignalRRedis ;;
-    socketio) (cd "$BENCH/Peers/SocketIoRedis" && npm ci --no-audit --no-fund --silent) ;;
+    ours* | embedded*) build silo gateway ;;
+    signalr)           build bench/Peers/SignalRRedis ;;
+    socketio*)         (cd "$BENCH/Peers/SocketIoRedis" && npm ci --no-audit --no-fund --silent) ;;
   esac
 done
 
@@ -57,7 +69,7 @@ for ((rep = 0; rep < ${REPS:-1}; rep++)); do
       options=$(scenario "$s")
       # shellcheck disable=SC2086
       timeout 180 dotnet "$LOAD" fanout --peer "$peer" --scenario "$s" "${TARGET[@]}" --servers "$SERVERS" --server-pids "$SERVER_PIDS" \
-        --aux-pids "redis=$REDIS_PID" $options 9>&- >>"$RESULTS" || echo "$peer, scenario $s: the generator's exit code is $?" >&2
+        ${REDIS_PID:+--aux-pids "redis=$REDIS_PID"} $options 9>&- >>"$RESULTS" || echo "$peer, scenario $s: the generator's exit code is $?" >&2
       stop_all
     done
   done

@@ -76,11 +76,11 @@ sealed class SocketIoDialect(LoadOptions options) : Dialect
 {
     static readonly byte[] s_connect = Frames.Of("40"), s_pong = Frames.Of("3");
 
-    readonly string _join = options.Text("join", """420["join","{room}"]""");
+    readonly string _join = options.Text("join", """420["join:room","{room}"]""");
 
     public override string Path { get; } = options.Text("path", "/socket.io/?EIO=4&transport=websocket");
 
-    public override string Send { get; } = options.Text("send", """42["send","{room}","{text}"]""");
+    public override string Send { get; } = options.Text("send", """42["message","{room}","{text}"]""");
 
     public override void Joining(Crowd crowd, Connection connection, ReadOnlySpan<byte> text)
     {
