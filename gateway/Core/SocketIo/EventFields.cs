@@ -23,7 +23,7 @@ readonly struct EventFields(string name, EventData data, params string[] inOrder
         return reader.TokenType switch
         {
             JsonTokenType.Null => null,
-            JsonTokenType.String => reader.GetString(),
+            JsonTokenType.String => JsonText.Read(reader) ?? throw Invalid($"'{field}' of '{name}' has half a character."),
             JsonTokenType.Number => Encoding.UTF8.GetString(reader.ValueSpan),
             _ => throw Invalid($"'{field}' of '{name}' must be text."),
         };
@@ -77,9 +77,10 @@ readonly struct EventFields(string name, EventData data, params string[] inOrder
             return at >= 0 && at < data.Count ? data[at] : default(ReadOnlyMemory<byte>?);
         }
 
+        byte[] wanted = Encoding.UTF8.GetBytes(field);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            bool found = reader.ValueTextEquals(field);
+            bool found = JsonText.Is(reader, wanted);
             reader.Read();
             int start = (int)reader.TokenStartIndex;
             reader.Skip();

@@ -1,8 +1,11 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net.WebSockets;
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using OrleansRealtime.Gateway.EngineIo;
 using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Wire;
 
 namespace OrleansRealtime.Gateway.SocketIo;
 
@@ -247,7 +250,7 @@ static class SocketIoEventPacket
     /// <summary>Takes the name off the array. False where it is not one that a client may send.</summary>
     /// <param name="json">A valid JSON array.</param>
     /// <param name="arguments">The others, as an array.</param>
-    public static bool TryRead(ReadOnlySpan<byte> json, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out string? name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out byte[]? arguments)
+    public static bool TryRead(ReadOnlySpan<byte> json, [NotNullWhen(true)] out string? name, [NotNullWhen(true)] out byte[]? arguments)
     {
         (name, arguments) = (null, null);
         var reader = new Utf8JsonReader(json);
@@ -255,8 +258,8 @@ static class SocketIoEventPacket
         reader.Read();
         name = reader.TokenType switch
         {
-            JsonTokenType.String => reader.GetString(),
-            JsonTokenType.Number => System.Text.Encoding.UTF8.GetString(reader.ValueSpan),
+            JsonTokenType.String => JsonText.Read(reader),
+            JsonTokenType.Number => Encoding.UTF8.GetString(reader.ValueSpan),
             _ => null,
         };
         if (name is null || Array.IndexOf(s_reserved, name) >= 0)

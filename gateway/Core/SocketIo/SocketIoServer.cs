@@ -9,6 +9,7 @@ using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Gateway.Wire;
 
 namespace OrleansRealtime.Gateway.SocketIo;
 
@@ -99,15 +100,15 @@ sealed partial class SocketIoServer(
         }
 
         connections.ThrowIfShuttingDown();
-        var handshake = JsonSerializer.Deserialize(authData[0].Span, SocketIoJson.Default.ConnectAuth)!;
+        var handshake = ReadAuth(authData);
         SocketIoPosition? position = null;
         string secret = Options.Recovery
-            && SocketIoPosition.TryParse(TextOf(handshake.Pid), TextOf(handshake.Offset), gateway.Value.MaxRoomsPerConnection + 2, out position)
+            && SocketIoPosition.TryParse(JsonText.Read(handshake.Pid), JsonText.Read(handshake.Offset), gateway.Value.MaxRoomsPerConnection + 2, out position)
                 ? position.Secret
                 : SocketIoPosition.NewSecret();
         var (user, error) = handshake.Token.ValueKind == JsonValueKind.Undefined
             ? (client.Engine.Identity.User, client.Engine.Identity.Error)
-            : await tokens.ValidateAsync(TextOf(handshake.Token), http.RequestAborted);
+            : await tokens.ValidateAsync(JsonText.Read(handshake.Token), http.RequestAborted);
         if (user is not null && user.ExpiresAt <= time.GetUtcNow())
         {
             (user, error) = (null, TokenErrors.Expired);
@@ -122,7 +123,17 @@ sealed partial class SocketIoServer(
             : throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow the namespace '{ns}'.");
     }
 
-    static string? TextOf(JsonElement element) => element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+    internal static ConnectAuth ReadAuth(EventData authData)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(authData[0].Span, SocketIoJson.Default.ConnectAuth)!;
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "The auth data is not an object that can be read.", exception);
+        }
+    }
 
     Permissions GuestOf(string secret) => Permissions.WithoutToken("guest-" + SocketIoPosition.SidOf(secret), namespaces.Value, isGuest: true);
 

@@ -117,7 +117,7 @@ static class BinaryPlaceholders
 
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            bool isMark = reader.ValueTextEquals("_placeholder"u8), isNumber = reader.ValueTextEquals("num"u8);
+            bool isMark = JsonText.Is(reader, "_placeholder"u8), isNumber = JsonText.Is(reader, "num"u8);
             reader.Read();
             if (isMark && reader.TokenType == JsonTokenType.True)
             {
