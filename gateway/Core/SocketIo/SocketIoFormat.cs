@@ -107,7 +107,7 @@ sealed class SocketIoFormat : WireFormat
                 WriteEvent(to, name, data);
                 break;
             case GapDetected gap:
-                WriteSimple(to, "gap", json => EventJson.Write(json, gap));
+                WriteSimple(to, "gap", json => WriteGap(json, gap));
                 break;
             case ConnectionClosing closing:
                 WriteSimple(to, "closing", json => EventJson.Write(json, closing));
@@ -282,6 +282,20 @@ sealed class SocketIoFormat : WireFormat
             json.WriteStringValue(user);
             WriteMembers(json, presence);
         });
+    }
+
+    static void WriteGap(Utf8JsonWriter json, GapDetected gap)
+    {
+        json.WriteStartObject();
+        if (gap.Channel.Kind == ChannelKind.Room)
+        {
+            json.WriteString("roomId"u8, RoomName.FromQualified(gap.Channel.Key).Name);
+        }
+
+        json.WriteString("reason"u8, gap.Reason);
+        json.WriteString("cursor"u8, gap.Position.ToString());
+        json.WriteBoolean("recovered"u8, false);
+        json.WriteEndObject();
     }
 
     static void WriteMembers(Utf8JsonWriter json, PresenceReceived presence)
