@@ -405,6 +405,12 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         while (true)
         {
             var page = await _pages.ReadAsync(position, cancellationToken);
+            if (page.Head.Epoch != Position.Epoch)
+            {
+                // The log has begun anew, which the mailbox has not said yet; before it is known here nobody goes live.
+                CompareHead(page.Head);
+            }
+
             if (!page.Recovered)
             {
                 recovered = false;
