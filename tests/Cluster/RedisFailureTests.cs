@@ -5,6 +5,7 @@ using System.Text.Json;
 using OrleansRealtime.Tests.Cluster.Clients;
 using OrleansRealtime.Tests.Cluster.Records;
 using OrleansRealtime.Tests.Processes;
+using OrleansRealtime.Tests.SocketIo;
 
 namespace OrleansRealtime.Tests.Cluster;
 
@@ -102,6 +103,29 @@ public sealed class RedisFailureTests(SharedCluster shared)
                 await Eventually.True($"{node.Address} is degraded, and ready", async () => await HealthAsync(node) == "degraded");
             }
         }
+    }
+
+    [Fact]
+    public async Task A_Socket_IO_client_that_comes_while_Redis_is_down_tries_again_by_itself()
+    {
+        await using var node = new NodeClients();
+        await node.InitializeAsync();
+        using var rest = new RestApi(_cluster.Addresses[0]);
+        string token = await rest.TokenAsync(_room);
+        _cluster.Redis.Kill();
+        NodeSocket socket;
+        try
+        {
+            socket = await node.OpenAsync(new() { Server = _cluster.Addresses[0], Token = token, Reconnection = true });
+            await socket.NextAsync("@reconnect_attempt");
+        }
+        finally
+        {
+            await _cluster.Redis.RestartAsync();
+        }
+
+        await socket.ConnectedAsync();
+        await socket.DisposeAsync();
     }
 
     [Fact]

@@ -25,6 +25,9 @@ sealed class SocketIoClient(SocketIoServer server, EngineSession engine) : IEngi
 
     public EngineSession Engine => engine;
 
+    /// <summary>Whether nobody would miss the link.</summary>
+    public bool IsConnectedNowhere => _connections.Length == 0;
+
     public ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, HttpContext http)
     {
         if (binary)

@@ -57,6 +57,11 @@ sealed partial class SocketIoServer(
         {
             Refuse(client, ns, rejection.Message, rejection.RejectionData);
         }
+        catch (RealtimeException error) when (error.Code == RealtimeErrorCode.Unavailable && client.IsConnectedNowhere)
+        {
+            // A client that is refused does not come back by itself; one whose link is lost does.
+            _ = client.Engine.CloseAsync();
+        }
         catch (RealtimeException error)
         {
             Refuse(client, ns, error.Code == RealtimeErrorCode.Unauthenticated ? AuthenticationFailed : error.Message, ErrorData.Of(error));
