@@ -193,6 +193,20 @@ public sealed class SocketIoRecoveryTests(SmallHistory small, NodeClients node) 
         await IsNewAsync(socket, before);
     }
 
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/listed")]
+    public async Task Another_user_who_signs_in_on_the_same_socket_is_in_none_of_the_rooms_of_the_first(string ns)
+    {
+        await using var socket = await node.ConnectAsync(new() { Server = _host.Address, Namespace = ns, Token = await _host.TokenAsync("ann") });
+        await socket.IsOkAsync("join:room", _room);
+        var before = await socket.StateAsync();
+        await socket.DisconnectAsync();
+        await socket.SetAuthAsync(new { token = await _host.TokenAsync("bob") });
+        await socket.ConnectAsync();
+        await IsNewAsync(socket, before);
+    }
+
     /// <summary>The socket is another one, in no room, and was sent nothing of what was missed.</summary>
     async Task IsNewAsync(NodeSocket socket, NodeSocketState before)
     {
@@ -251,7 +265,8 @@ public sealed class SmallHistory : IAsyncLifetime
 {
     internal EmbeddedHost Host { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => Host = await EmbeddedHost.StartAsync(("Realtime:Channels:Rooms:Count", "50"));
+    public async ValueTask InitializeAsync() => Host = await EmbeddedHost.StartAsync(
+        ("Realtime:Channels:Rooms:Count", "50"), ("Realtime:Namespaces:Names:0", "/listed"));
 
     public ValueTask DisposeAsync() => Host.DisposeAsync();
 }
