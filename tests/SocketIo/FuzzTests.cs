@@ -82,7 +82,7 @@ public sealed class FuzzTests
     public void Positions_of_clients_that_come_back() => Run(input =>
     {
         string text = Encoding.Latin1.GetString(input.Span);
-        string pid = "AAAAAAAAAAAAAAAAAAAAAAAA." + text;
+        string pid = new string('A', 32) + "." + text;
         SocketIoPosition.TryParse(pid, text, 102, out _);
         if (SocketIoPosition.TryParse(pid, null, 102, out var position))
         {

@@ -10,7 +10,7 @@ namespace OrleansRealtime.Gateway.SocketIo;
 /// Who a Socket.IO client says it was, and what it has seen: the <c>pid</c> and the <c>offset</c> of its CONNECT.
 /// <para>
 /// The <c>pid</c> is a secret of the client's, from which its <c>sid</c> follows; so every gateway can give a client that comes back its former
-/// <c>sid</c>, and nobody can take over one that he has only seen. After a dot it has the offset with which the session began, for a
+/// <c>sid</c>, and nobody can take over one that he has only seen. It is tied to the user. After a dot it has the offset with which the session began, for a
 /// client that has not been sent an event since.
 /// </para>
 /// <para>
@@ -23,8 +23,8 @@ sealed class SocketIoPosition
     /// <summary>Bytes of the secret.</summary>
     const int SecretBytes = 18;
 
-    /// <summary>Characters of the secret, and of the <c>sid</c>.</summary>
-    const int SecretLength = 24, SidLength = 20;
+    /// <summary>Characters of the secret, of what ties it to a user, and of the <c>sid</c>.</summary>
+    const int SecretLength = 24, TieLength = 8, SidLength = 20;
 
     /// <summary>Characters that a cursor may take, without a room's name.</summary>
     public const int MaxCursor = Epoch.Length + 1 + 20;
@@ -53,8 +53,8 @@ sealed class SocketIoPosition
     public static bool TryParse(string? pid, string? offset, int maxEntries, [NotNullWhen(true)] out SocketIoPosition? position)
     {
         position = null;
-        if (pid is null || pid.Length < SecretLength + 1 || pid[SecretLength] != '.' || !Base64Url.IsValid(pid.AsSpan(0, SecretLength))
-            || ParseEntries(pid[(SecretLength + 1)..], maxEntries) is not { } start
+        if (pid is null || pid.Length < SecretLength + TieLength + 1 || pid[SecretLength + TieLength] != '.' || !Base64Url.IsValid(pid.AsSpan(0, SecretLength))
+            || ParseEntries(pid[(SecretLength + TieLength + 1)..], maxEntries) is not { } start
             || (offset is null ? start : ParseEntries(offset, maxEntries)) is not { } entries)
         {
             return false;
@@ -83,8 +83,13 @@ sealed class SocketIoPosition
         return entries;
     }
 
-    /// <summary>The <c>pid</c> of a session that begins at these cursors.</summary>
-    public static string PidOf(string secret, IEnumerable<Cursor> start) => $"{secret}.{string.Join(',', start)}";
+    /// <summary>The <c>pid</c> of a user's session that begins at these cursors.</summary>
+    public static string PidOf(string secret, string userId, IEnumerable<Cursor> start) => $"{secret}{TieOf(secret, userId)}.{string.Join(',', start)}";
+
+    /// <summary>Whether the session was this user's: another one who signs in on the same socket does not go on with it.</summary>
+    public bool IsOf(string userId) => Pid.AsSpan(SecretLength, TieLength).SequenceEqual(TieOf(Secret, userId));
+
+    static string TieOf(string secret, string userId) => Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes($"user:{secret}:{userId}")))[..TieLength];
 
     /// <summary>Finds the cursor of a channel that is no room.</summary>
     public Cursor? Find(ChannelId channel)

@@ -142,9 +142,14 @@ sealed partial class SocketIoServer(
 
     Permissions GuestOf(string secret) => Permissions.WithoutToken("guest-" + SocketIoPosition.SidOf(secret), namespaces.Value, isGuest: true);
 
-    /// <summary>The channels of a client that comes back, and its places in them. Null where it may not be in one of them any more, or where one has lost something since.</summary>
+    /// <summary>The channels of a client that comes back, and its places in them. Null where it was somebody else, where it may not be in one of them any more, or where one has lost something since.</summary>
     async Task<List<(ChannelId Channel, Cursor Position)>?> ResumableAsync(string ns, Permissions user, SocketIoPosition position)
     {
+        if (!position.IsOf(user.UserId))
+        {
+            return null;
+        }
+
         var places = new List<(ChannelId Channel, Cursor Position)>();
         foreach (var channel in ChannelsOf(ns, user))
         {
@@ -235,7 +240,7 @@ sealed partial class SocketIoServer(
             }
         }
 
-        Answer(connection, secret, SocketIoPosition.PidOf(secret, start));
+        Answer(connection, secret, SocketIoPosition.PidOf(secret, connection.UserId, start));
         if (inbox is { } cursor)
         {
             await operations.ResumeAsync(connection, ChannelId.User(connection.UserId), cursor, CancellationToken.None);
@@ -252,12 +257,13 @@ sealed partial class SocketIoServer(
             complete &= (await operations.FollowAsync(connection, channel, cursor, CancellationToken.None)).Recovered;
         }
 
-        // Where something has been lost since it was looked at, another name tells the client.
-        string another = SocketIoPosition.NewSecret();
-        Answer(
-            connection,
-            complete ? position.Secret : another,
-            complete ? position.Pid : SocketIoPosition.PidOf(another, places.Select(p => p.Position)));
+        if (!complete)
+        {
+            // Something has been lost since it was looked at. The client comes back, and is then told so from the start.
+            throw new RealtimeException(RealtimeErrorCode.Unavailable, "The session could not be recovered. Try again.");
+        }
+
+        Answer(connection, position.Secret, position.Pid);
         connection.Resumed();
     }
 
