@@ -257,6 +257,7 @@ public sealed class SocketIoEventTests(SocketIoHost host, NodeClients node) : IC
     [Theory]
     [InlineData("unknown_event", "nobody-knows", "[]")]
     [InlineData("unknown_event", "nobody-knows", """[{"a":1},2]""")]
+    [InlineData("invalid_argument", "a-name-of-more-than-128-bytes-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789", "[]")]
     [InlineData("invalid_argument", "join:room", "[]")]
     [InlineData("invalid_argument", "join:room", "[\"\"]")]
     [InlineData("invalid_argument", "join:room", "[true]")]

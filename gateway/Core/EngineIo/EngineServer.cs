@@ -155,10 +155,7 @@ sealed class EngineServer(
 
                 if (length == buffer.Length)
                 {
-                    byte[] larger = ArrayPool<byte>.Shared.Rent(length * 2);
-                    buffer.AsSpan(0, length).CopyTo(larger);
-                    ArrayPool<byte>.Shared.Return(buffer);
-                    buffer = larger;
+                    buffer = EngineWebSocket.Grow(buffer, length);
                 }
             }
 

@@ -122,7 +122,7 @@ public sealed class EngineSession
         {
             await WriteAsync(content);
         }
-        catch (Exception exception) when (exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception) when (IsGone(exception))
         {
             // The reader finds out too, and ends the session.
         }
@@ -136,29 +136,13 @@ public sealed class EngineSession
         }
 
         _ = AbortAfterAsync(_server.CloseTimeout);
-        try
+        if (_socket is { } socket)
         {
-            if (_socket is { } socket)
-            {
-                await _turn.EnterAsync();
-                try
-                {
-                    await socket.CloseAsync(status, reason);
-                }
-                finally
-                {
-                    _turn.Leave();
-                }
-
-                End(null);
-                return;
-            }
-
-            await WriteAsync(EngineControl.Close);
+            await InTurnAsync(() => socket.CloseAsync(status, reason));
         }
-        catch (Exception exception) when (exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException)
+        else
         {
-            // It is gone already.
+            await TryWriteAsync(EngineControl.Close);
         }
 
         End(null);
@@ -623,24 +607,29 @@ public sealed class EngineSession
 
     async Task SendFrameAsync(byte[] frame)
     {
+        await InTurnAsync(() => _socket?.WriteAsync(frame) ?? default);
+        Interlocked.Decrement(ref _framesWaiting);
+    }
+
+    /// <summary>Writes to the WebSocket itself when its turn has come; where the client is gone, so is this.</summary>
+    async Task InTurnAsync(Func<ValueTask> write)
+    {
         await _turn.EnterAsync();
         try
         {
-            if (_socket is { } socket)
-            {
-                await socket.WriteAsync(frame);
-            }
+            await write();
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception) when (IsGone(exception))
         {
-            // The client is gone.
+            // The reader finds out too, and ends the session.
         }
         finally
         {
             _turn.Leave();
-            Interlocked.Decrement(ref _framesWaiting);
         }
     }
+
+    static bool IsGone(Exception exception) => exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException;
 
     async Task AbortAfterAsync(TimeSpan timeout)
     {

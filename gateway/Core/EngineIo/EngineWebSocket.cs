@@ -147,7 +147,8 @@ sealed class EngineWebSocket : IDisposable
         }
     }
 
-    static byte[] Grow(byte[] buffer, int length)
+    /// <summary>Twice the buffer with what it has; the smaller one goes back to the pool.</summary>
+    internal static byte[] Grow(byte[] buffer, int length)
     {
         byte[] larger = ArrayPool<byte>.Shared.Rent(length * 2);
         buffer.AsSpan(0, length).CopyTo(larger);

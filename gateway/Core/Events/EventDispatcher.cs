@@ -2,6 +2,7 @@ using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Operations;
@@ -76,8 +77,13 @@ sealed partial class EventDispatcher(RealtimeEvents events, IServiceScopeFactory
     /// <summary>Calls the handler of an event.</summary>
     /// <exception cref="RealtimeException">There is none, or it refuses, or it has failed.</exception>
     public async Task<EventData?> InvokeAsync(
-        string ns, string name, EventData data, Permissions user, ClientConnection? connection, IReadOnlyList<Claim> claims, CancellationToken aborted)
+        string ns, string? name, EventData data, Permissions user, ClientConnection? connection, IReadOnlyList<Claim> claims, CancellationToken aborted)
     {
+        if (!RoomName.TryCheckName(name, "An event name", out string? error))
+        {
+            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
+        }
+
         if (events.Find(ns)?.Find(name) is not { } handler)
         {
             throw new RealtimeException(RealtimeErrorCode.UnknownEvent, $"There is no event '{name}' in the namespace '{ns}'.");

@@ -236,11 +236,6 @@ sealed class RealtimeOperations(
         Payload? data,
         CancellationToken cancellationToken)
     {
-        if (!RoomName.TryCheckName(name, "An event name", out string? error))
-        {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
-        }
-
         CheckSize(data);
         return events.InvokeAsync(ns, name, ToArguments(data), caller, connection, claims, cancellationToken);
     }

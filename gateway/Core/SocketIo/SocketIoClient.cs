@@ -248,7 +248,7 @@ sealed class SocketIoClient(SocketIoServer server, EngineSession engine) : IEngi
 static class SocketIoEventPacket
 {
     /// <summary>Names that clients of Socket.IO keep for themselves: none sends them.</summary>
-    static readonly string[] s_reserved = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+    public static readonly IReadOnlyList<string> Reserved = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
     /// <summary>Takes the name off the array. False where it is not one that a client may send.</summary>
     /// <param name="json">A valid JSON array.</param>
@@ -265,7 +265,7 @@ static class SocketIoEventPacket
             JsonTokenType.Number => Encoding.UTF8.GetString(reader.ValueSpan),
             _ => null,
         };
-        if (name is null || Array.IndexOf(s_reserved, name) >= 0)
+        if (name is null || Reserved.Contains(name))
         {
             return false;
         }

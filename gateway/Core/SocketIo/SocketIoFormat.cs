@@ -76,7 +76,7 @@ sealed class SocketIoFormat : WireFormat
     /// <summary>Names that a member cannot make up: what socket.io-client keeps for itself, and the gateway's own.</summary>
     static readonly FrozenSet<string> s_reserved = FrozenSet.ToFrozenSet(
     [
-        "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
+        .. SocketIoEventPacket.Reserved,
         "message:new", "direct:message", "notification", "user:joined", "user:left", "room:members", "room:joined", "room:left", "gap", "error", "closing",
     ]);
 
