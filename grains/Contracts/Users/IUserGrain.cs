@@ -28,6 +28,22 @@ public interface IUserGrain : IChannelGrain
     /// <summary>Where a connection that comes without a cursor begins.</summary>
     [AlwaysInterleave, Alias("DeliveredUpTo")]
     Task<Cursor> DeliveredUpTo();
+
+    /// <summary>
+    /// Announces the public key of one of the user's devices, again where it is known. At most <see cref="UserKey.MaxKeys"/> are listed: one
+    /// more displaces the one that was announced longest ago. Completes with all of them, the newest first, once they are kept.
+    /// </summary>
+    /// <param name="key">As <see cref="UserKey.TryCheck"/> has it.</param>
+    [AlwaysInterleave, Alias("PutKey")]
+    Task<IReadOnlyList<UserKey>> PutKey(string key);
+
+    /// <summary>Takes a key off the list, where it is there.</summary>
+    [AlwaysInterleave, Alias("RemoveKey")]
+    Task<IReadOnlyList<UserKey>> RemoveKey(string key);
+
+    /// <summary>The public keys of the user's devices, the newest first.</summary>
+    [AlwaysInterleave, Alias("Keys")]
+    Task<IReadOnlyList<UserKey>> Keys();
 }
 
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.UserConnection")]
