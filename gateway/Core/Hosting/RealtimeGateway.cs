@@ -38,7 +38,7 @@ public static class RealtimeGateway
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>(
             (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddSocketIoGateway().AddGatewayMetrics().AddGatewayCors();
-        builder.Services.AddSingleton<RealtimeOperations>();
+        builder.Services.AddSingleton<RealtimeOperations>().AddSingleton<KeyOperations>();
         builder.Services.AddSingleton(services => new RealtimePublisher(services.GetRequiredService<RealtimeOperations>()));
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();

@@ -365,7 +365,8 @@ sealed class RealtimeOperations(
             page.Recovered);
     }
 
-    static async Task<T> CallAsync<T>(Task<T> call, CancellationToken cancellationToken)
+    /// <summary>Waits for a grain. One that does not answer is unavailable.</summary>
+    internal static async Task<T> CallAsync<T>(Task<T> call, CancellationToken cancellationToken)
     {
         try
         {
@@ -432,7 +433,7 @@ sealed class RealtimeOperations(
         }
     }
 
-    static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
+    internal static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
         ? ChannelId.User(user)
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
@@ -466,7 +467,7 @@ sealed class RealtimeOperations(
         }
     }
 
-    static void CheckIsOrMayActFor(Permissions caller, string user)
+    internal static void CheckIsOrMayActFor(Permissions caller, string user)
     {
         if (caller.UserId != user && !caller.IsAdmin)
         {

@@ -11,7 +11,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>The operations as SignalR methods (docs/api.md). Parameters with a default may be left out by the client.</summary>
 [Authorize]
-sealed class RealtimeHub(RealtimeOperations operations, EventDispatcher events) : Hub
+sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, EventDispatcher events) : Hub
 {
     ClientConnection Connection => Context.Features.Get<ClientConnection>()!;
 
@@ -71,6 +71,12 @@ sealed class RealtimeHub(RealtimeOperations operations, EventDispatcher events) 
     public Task<PresenceResult> Presence(string room) => operations.PresenceAsync(Connection.Permissions, room, Aborted);
 
     public Task<AuthenticateResult> Authenticate(string token) => operations.AuthenticateAsync(Connection, token);
+
+    public Task<KeysResult> PutKey(string key) => keys.PutAsync(Connection.Permissions, Connection.UserId, key, Aborted);
+
+    public Task<KeysResult> RemoveKey(string key) => keys.RemoveAsync(Connection.Permissions, Connection.UserId, key, Aborted);
+
+    public Task<KeysResult> Keys(string user) => keys.KeysAsync(user, Aborted);
 
     public async Task<EventData?> Request(string @event, Payload? data = null, string? @namespace = null)
     {

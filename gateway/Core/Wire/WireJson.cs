@@ -23,6 +23,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(AuthenticateResult))]
 [JsonSerializable(typeof(ConnectionsResult))]
 [JsonSerializable(typeof(DisconnectResult))]
+[JsonSerializable(typeof(KeysResult))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(SendOptions))]
 [JsonSerializable(typeof(CursorArgument))]
