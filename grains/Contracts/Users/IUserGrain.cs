@@ -10,6 +10,12 @@ namespace OrleansRealtime.Users;
 [Alias("OrleansRealtime.IUserGrain")]
 public interface IUserGrain : IChannelGrain
 {
+    /// <summary>
+    /// How long one call of <see cref="Request"/> or <see cref="AwaitAnswer"/> may take, whatever is set for other calls: as <see cref="TimeSpan.Parse(string)"/> has it.
+    /// They return after 3 s, so one that takes longer will not return at all.
+    /// </summary>
+    const string CallTimeout = "00:00:08";
+
     /// <summary>The user's connections on all gateways.</summary>
     [AlwaysInterleave, Alias("Connections")]
     Task<IReadOnlyList<UserConnection>> Connections();
@@ -44,6 +50,25 @@ public interface IUserGrain : IChannelGrain
     /// <summary>The public keys of the user's devices, the newest first.</summary>
     [AlwaysInterleave, Alias("Keys")]
     Task<IReadOnlyList<UserKey>> Keys();
+
+    /// <summary>
+    /// Asks the user, by all connections that can answer; the first answer wins. Where it comes back with <see cref="UserAnswerStatus.Waiting"/>, go on with
+    /// <see cref="AwaitAnswer"/> at once.
+    /// </summary>
+    [AlwaysInterleave, ResponseTimeout(CallTimeout), Alias("Request")]
+    Task<UserAnswer> Request(UserRequest request);
+
+    /// <summary>Waits on. <see cref="UserAnswerStatus.Unknown"/> where this activation has not been asked that.</summary>
+    [AlwaysInterleave, ResponseTimeout(CallTimeout), Alias("AwaitAnswer")]
+    Task<UserAnswer> AwaitAnswer(string requestId);
+
+    /// <summary>The asking side has gone.</summary>
+    [AlwaysInterleave, Alias("CancelRequest")]
+    Task CancelRequest(string requestId);
+
+    /// <summary>What the connections of one gateway have come to, for gateways: answered, refused by all, or offline.</summary>
+    [AlwaysInterleave, Alias("ReportAnswer")]
+    Task ReportAnswer(string requestId, string gatewayId, UserAnswer answer);
 }
 
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.UserConnection")]

@@ -26,6 +26,10 @@ sealed class UserGrain(
     // Counts changes of the state, and how many of them are kept. One write is in flight.
     long _changes, _kept;
     Task? _saving;
+    UserRequests? _requests;
+
+    /// <summary>Most users are never asked anything.</summary>
+    UserRequests Requests => _requests ??= new(Channel, Post, Time);
 
     public Task<IReadOnlyList<UserConnection>> Connections() => Task.FromResult<IReadOnlyList<UserConnection>>(
         [.. PresenceByGateway.SelectMany(g => g.Counts.Values.Select(c => new UserConnection(c.Key, g.GatewayId, c.Transport ?? "")))]);
@@ -76,6 +80,24 @@ sealed class UserGrain(
         : Keys();
 
     public Task<IReadOnlyList<UserKey>> Keys() => Task.FromResult<IReadOnlyList<UserKey>>(state.State.Keys);
+
+    public Task<UserAnswer> Request(UserRequest request) => Requests.AskAsync(request, InterestedGateways);
+
+    public Task<UserAnswer> AwaitAnswer(string requestId) => Requests.WaitAsync(requestId);
+
+    public Task CancelRequest(string requestId)
+    {
+        Requests.Cancel(requestId);
+        return Task.CompletedTask;
+    }
+
+    public Task ReportAnswer(string requestId, string gatewayId, UserAnswer answer)
+    {
+        Requests.Reported(requestId, gatewayId, answer);
+        return Task.CompletedTask;
+    }
+
+    protected override void OnForgotten(string gatewayId) => _requests?.Forget(gatewayId);
 
     async Task<IReadOnlyList<UserKey>> ReplaceKeysAsync(List<UserKey> keys)
     {
