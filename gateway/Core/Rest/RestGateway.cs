@@ -73,6 +73,7 @@ static class RestGateway
                 TypedResults.Ok(await operations.DisconnectAsync(Caller(http), Unescape(user), connectionId, cancellationToken)))
             .WithName("disconnectConnection").WithSummary("Closes one of a user's connections");
         users.MapKeys();
+        users.MapUserRequests();
     }
 
     static void MapNamespaces(RouteGroupBuilder namespaces)

@@ -11,7 +11,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>The operations as SignalR methods (docs/api.md). Parameters with a default may be left out by the client.</summary>
 [Authorize]
-sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, EventDispatcher events) : Hub
+sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, RequestOperations requests, EventDispatcher events) : Hub
 {
     ClientConnection Connection => Context.Features.Get<ClientConnection>()!;
 
@@ -87,5 +87,10 @@ sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, Even
         return await operations.RequestAsync(Connection.Permissions, Connection, claims, @event, ns, data, Aborted);
     }
 
+    public Task<EventData> RequestUser(string user, string @event, Payload? data = null, double? timeoutSeconds = null) =>
+        requests.AskUserAsync(Connection, user, @event, data, timeoutSeconds, Aborted);
+
     public bool Answer(long id, Payload? data = null) => operations.Answer(Connection, id, data);
+
+    public bool Refuse(long id, string? message = null) => RealtimeOperations.Refuse(Connection, id, message);
 }

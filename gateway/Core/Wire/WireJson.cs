@@ -32,6 +32,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(bool))]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(int?))]
+[JsonSerializable(typeof(double?))]
 [JsonSerializable(typeof(long))]
 [JsonSerializable(typeof(byte[]))]
 sealed partial class WireJson : JsonSerializerContext
