@@ -1,10 +1,10 @@
 // Writes tests/Encryption/vectors.json, which the JavaScript and the .NET client both check: npx tsx test/vectors.ts
 import { writeFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
-import { concat, decode, encode, utf8 } from '../src/encryption/encoding';
-import { deviceKey, sealDirect, sealRoom } from '../src/encryption/envelope';
-import { fingerprint } from '../src/encryption/fingerprint';
-import { roomKeyId } from '../src/encryption/roomKeys';
+import { concat, decode, encode, utf8 } from '../src/encryption/encoding.js';
+import { deviceKey, sealDirect, sealRoom } from '../src/encryption/envelope.js';
+import { fingerprint } from '../src/encryption/fingerprint.js';
+import { roomKeyId } from '../src/encryption/roomKeys.js';
 
 const bytes = (label: string, length: number) => nacl.hash(utf8(`vectors/${label}`)).subarray(0, length);
 const device = (user: string, label = user) => ({ user, ...deviceKey(bytes(label, 32)) });

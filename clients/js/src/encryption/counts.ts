@@ -1,4 +1,4 @@
-import { type Count, newId } from './envelope';
+import { type Count, newId } from './envelope.js';
 
 /** Messages of a conversation whose acknowledgement is waited for, at most: of one more the oldest has a new count if it is sent again. */
 const maxWaiting = 10_000;

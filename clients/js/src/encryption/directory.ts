@@ -1,6 +1,6 @@
-import { decode } from './encoding';
-import { fingerprint } from './fingerprint';
-import type { DeviceStore, SeenKey } from './keyStore';
+import { decode } from './encoding.js';
+import { fingerprint } from './fingerprint.js';
+import type { DeviceStore, SeenKey } from './keyStore.js';
 
 /** How old a copy of what the server lists may be, in milliseconds. */
 const maxAge = 10_000;
@@ -69,7 +69,7 @@ export class Directory {
   }
 
   isKeyOf(user: string, key: string): boolean {
-    return this.#seen.get(user)?.has(key) ?? false;
+    return this.#isOwn(user, key) || (this.#seen.get(user)?.has(key) ?? false);
   }
 
   mayUse(user: string, key: string): boolean {
@@ -97,8 +97,11 @@ export class Directory {
   }
 
   #isVerified(user: string, key: string): boolean {
-    const { user: ownUser, own } = this.#options;
-    return (user === ownUser && key === own) || (this.#seen.get(user)?.get(key)?.verified ?? false);
+    return this.#isOwn(user, key) || (this.#seen.get(user)?.get(key)?.verified ?? false);
+  }
+
+  #isOwn(user: string, key: string): boolean {
+    return user === this.#options.user && key === this.#options.own;
   }
 
   #ask(user: string): Promise<string[]> {
@@ -140,7 +143,7 @@ export class Directory {
     }
     await this.#change(user, (keys) => [...keys, ...fresh.filter((key) => !keys.some((each) => each.key === key)).map((key) => ({ key, verified: false }))]);
     for (const key of known ? fresh : []) {
-      if (user !== this.#options.user || key !== this.#options.own) {
+      if (!this.#isOwn(user, key)) {
         this.#options.onKeyChanged({ user, key, fingerprint: fingerprint(user, key) });
       }
     }

@@ -1,6 +1,6 @@
 import nacl from 'tweetnacl';
-import { concat, decode, encode, fromUtf8, utf8 } from './encoding';
-import { Refusal } from './refusal';
+import { concat, decode, encode, fromUtf8, utf8 } from './encoding.js';
+import { Refusal } from './refusal.js';
 
 // The envelopes of docs/encryption.md, without anything that needs the network: whether the sender's key is the sender's, and whether
 // the message is a repetition, is checked by whoever calls, between `read…` and `open…`, and after it.

@@ -1,5 +1,5 @@
 import nacl from 'tweetnacl';
-import { concat, decode, utf8 } from './encoding';
+import { concat, decode, utf8 } from './encoding.js';
 
 /** What two people compare over another channel: eight groups of four hex digits, of a user's name and public key. */
 export function fingerprint(user: string, key: string): string {

@@ -1,7 +1,7 @@
-import { type DeviceKey, deviceKey } from './envelope';
-import { decode, encode } from './encoding';
-import type { Highest } from './replays';
-import type { RoomKey } from './roomKeys';
+import { type DeviceKey, deviceKey } from './envelope.js';
+import { decode, encode } from './encoding.js';
+import type { Highest } from './replays.js';
+import type { RoomKey } from './roomKeys.js';
 
 /** Where a client keeps its keys: as they are, so whoever can read it can read all messages. May be asynchronous. */
 export interface KeyStore {

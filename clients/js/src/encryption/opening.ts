@@ -1,6 +1,6 @@
-import { type DeviceKey, type MessageFields, type Opened, openDirect, openRoom, readDirect, readRoom } from './envelope';
-import { Refusal } from './refusal';
-import type { Place, Replays } from './replays';
+import { type DeviceKey, type MessageFields, type Opened, openDirect, openRoom, readDirect, readRoom } from './envelope.js';
+import { Refusal } from './refusal.js';
+import type { Place, Replays } from './replays.js';
 
 /** A message as the server sends it. */
 export interface Incoming extends MessageFields {

@@ -1,6 +1,6 @@
-import { decode } from './encoding';
-import { isObject, newId } from './envelope';
-import { type HandOver, type RoomKey, RoomKeys } from './roomKeys';
+import { decode } from './encoding.js';
+import { isObject, newId } from './envelope.js';
+import { type HandOver, type RoomKey, RoomKeys } from './roomKeys.js';
 
 // How the members of one room come to have the same keys: asking, handing over, making new ones (docs/encryption.md, "Rooms").
 
@@ -33,7 +33,7 @@ export interface ExchangeHost {
   request(request: KeyRequest): Promise<void>;
   /** Encrypts it for all devices of the user. Fails where there is none. */
   handOver(user: string, data: HandOver): Promise<void>;
-  /** Who the server says is in the room. */
+  /** Who the server says is in the room. Fails where that does not tell everybody. */
   presence(): Promise<string[]>;
   /** Whether the directory lists this key of the user's, and it may be used. */
   mayHand(user: string, key: string): Promise<boolean>;
@@ -58,6 +58,9 @@ export class NotInRoomError extends Error {
 }
 
 interface Stay {
+  /** Resolves when it is known who is in the room. */
+  entered: Promise<void>;
+  /** Rejects when the stay ends. */
   over: Promise<never>;
   end(): void;
   /** The requests that have been made in it, and the keys that they were for. */
@@ -79,6 +82,9 @@ export class RoomExchange {
   #getting: Promise<RoomKey> | undefined;
   #making: Promise<RoomKey> | undefined;
   #freshCame: (() => void) | undefined;
+  /** The changes since the oldest question who is in the room that has not been answered. */
+  #meanwhile: { joined: readonly string[]; left: readonly string[] }[] | undefined;
+  #pending = 0;
   readonly #wanted = new Map<string, Wanted>();
   /** Nobody has answered for these; who asks again does so in another stay. */
   readonly #givenUp = new Set<string>();
@@ -93,15 +99,17 @@ export class RoomExchange {
 
   // ---- The stay ----------------------------------------------------------------------------------------------------------------------
 
-  /** The room has been joined, or joined again. */
-  beginStay(present: Iterable<string>): void {
+  /** The room has been joined, or joined again. Fails where it cannot be learnt who is in it. */
+  beginStay(): Promise<void> {
     this.endStay();
     let end!: () => void;
     const over = new Promise<never>((_, reject) => (end = () => reject(new NotInRoomError(this.keys.room))));
     over.catch(() => undefined);
-    this.#stay = { over, end, asks: new Set(), ids: new Set() };
-    this.keys.present(present);
-    this.#askForWanted();
+    const stay: Stay = { entered: Promise.resolve(), over, end, asks: new Set(), ids: new Set() };
+    this.#stay = stay;
+    stay.entered = Promise.race([this.#learnPresence(stay), over]).then(() => this.#askForWanted());
+    stay.entered.catch(() => undefined);
+    return stay.entered;
   }
 
   /** The room has been left, or the connection lost. */
@@ -115,9 +123,40 @@ export class RoomExchange {
     this.keys.endStay();
   }
 
-  changed(joined: readonly string[], left: readonly string[]): void {
-    left.forEach((user) => this.keys.left(user));
-    joined.forEach((user) => this.keys.joined(user));
+  get inStay(): boolean {
+    return this.#stay !== undefined;
+  }
+
+  /** The server tells who has come and gone; and nobody's name where there are too many. */
+  changed(change: { joined: readonly string[]; left: readonly string[] }): void {
+    this.#meanwhile?.push(change);
+    change.left.forEach((user) => this.keys.left(user));
+    change.joined.forEach((user) => this.keys.joined(user));
+    const stay = this.#stay;
+    if (stay && change.joined.length + change.left.length === 0) {
+      void this.#learnPresence(stay).catch((error) => this.#host.failed(error));
+    }
+  }
+
+  /** The answer may be older than the changes that have come while it was waited for. */
+  async #learnPresence(stay: Stay): Promise<void> {
+    const meanwhile = (this.#meanwhile ??= []);
+    const from = meanwhile.length;
+    try {
+      this.#pending++;
+      const present = new Set(await this.#host.presence());
+      for (const { joined, left } of meanwhile.slice(from)) {
+        left.forEach((user) => present.delete(user));
+        joined.forEach((user) => present.add(user));
+      }
+      if (this.#stay === stay) {
+        this.keys.present(present);
+      }
+    } finally {
+      if (--this.#pending === 0) {
+        this.#meanwhile = undefined;
+      }
+    }
   }
 
   // ---- A key to encrypt with ---------------------------------------------------------------------------------------------------------
@@ -133,6 +172,7 @@ export class RoomExchange {
       if (!stay) {
         throw new NotInRoomError(this.keys.room);
       }
+      await stay.entered;
       this.#getting ??= Promise.race([this.#get(stay), stay.over]).finally(() => {
         if (this.#stay === stay) {
           this.#getting = undefined;
@@ -217,7 +257,7 @@ export class RoomExchange {
   /** One after the other, and those that are wanted meanwhile together. */
   #askForWanted(): void {
     const stay = this.#stay;
-    if (!stay || this.#asking || this.#wanted.size === 0) {
+    if (!stay || !this.keys.isPresent(this.#host.user) || this.#asking || this.#wanted.size === 0) {
       return;
     }
     this.#asking = true;
@@ -267,7 +307,11 @@ export class RoomExchange {
   async requested(data: unknown, from: string | undefined): Promise<void> {
     const request = readRequest(data);
     const stay = this.#stay;
-    if (!request || !stay || from === undefined || request.sender === this.#host.own || !(await this.#isPresent(from))) {
+    if (!request || !stay || from === undefined || request.sender === this.#host.own) {
+      return;
+    }
+    await stay.entered;
+    if (this.#stay !== stay || !(await this.#isPresent(from, stay)) || this.#stay !== stay) {
       return;
     }
     this.keys.mayHave(from);
@@ -306,13 +350,9 @@ export class RoomExchange {
   }
 
   /** The request may have come before the news of who has joined. */
-  async #isPresent(user: string): Promise<boolean> {
+  async #isPresent(user: string, stay: Stay): Promise<boolean> {
     if (!this.keys.isPresent(user)) {
-      const stay = this.#stay;
-      const users = await this.#host.presence();
-      if (stay && this.#stay === stay) {
-        this.keys.present(users);
-      }
+      await this.#learnPresence(stay);
     }
     return this.keys.isPresent(user);
   }

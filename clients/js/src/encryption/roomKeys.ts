@@ -1,6 +1,6 @@
 import nacl from 'tweetnacl';
-import { concat, decode, encode, utf8 } from './encoding';
-import { isObject } from './envelope';
+import { concat, decode, encode, utf8 } from './encoding.js';
+import { isObject } from './envelope.js';
 
 // The keys of one room: which are known, and which of them is to be encrypted with (docs/encryption.md, "Rooms"). Pure.
 
@@ -132,7 +132,10 @@ export class RoomKeys {
   }
 
   left(user: string): void {
-    this.#present?.delete(user);
+    // Oneself is still here, whatever the server takes for a while to notice; but what was handed out meanwhile nobody knows.
+    if (user !== this.user) {
+      this.#present?.delete(user);
+    }
     for (const [id, holders] of this.#holders) {
       if (holders.has(user)) {
         this.#holders.delete(id);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import nacl from 'tweetnacl';
-import { decode, encode } from '../../src/encryption/encoding';
+import { decode, encode } from '../../src/encryption/encoding.js';
 
 test('What is encoded is what Node encodes, and decodes to the same bytes', () => {
   for (let length = 0; length < 100; length++) {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import nacl from 'tweetnacl';
-import { decode, encode } from '../../src/encryption/encoding';
-import { deviceKey, newId, sealDirect, sealRoom } from '../../src/encryption/envelope';
-import { type Incoming, openMessage, type Reader } from '../../src/encryption/opening';
-import { Refusal, type RefusalCode } from '../../src/encryption/refusal';
-import { Replays } from '../../src/encryption/replays';
-import { roomKeyId } from '../../src/encryption/roomKeys';
+import { decode, encode } from '../../src/encryption/encoding.js';
+import { deviceKey, newId, sealDirect, sealRoom } from '../../src/encryption/envelope.js';
+import { type Incoming, openMessage, type Reader } from '../../src/encryption/opening.js';
+import { Refusal, type RefusalCode } from '../../src/encryption/refusal.js';
+import { Replays } from '../../src/encryption/replays.js';
+import { roomKeyId } from '../../src/encryption/roomKeys.js';
 
 const ann = deviceKey();
 const bob = deviceKey();

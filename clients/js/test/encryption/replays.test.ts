@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Replays } from '../../src/encryption/replays';
+import { Replays } from '../../src/encryption/replays.js';
 
 const at = (offset: number, epoch = 'e') => ({ epoch, offset });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import nacl from 'tweetnacl';
-import { encode } from '../../src/encryption/encoding';
-import { newId } from '../../src/encryption/envelope';
-import { maxGeneration, readHandOver, RoomKeys } from '../../src/encryption/roomKeys';
+import { encode } from '../../src/encryption/encoding.js';
+import { newId } from '../../src/encryption/envelope.js';
+import { maxGeneration, readHandOver, RoomKeys } from '../../src/encryption/roomKeys.js';
 
 function bobWith(...present: string[]): RoomKeys {
   const keys = new RoomKeys('general', 'bob');

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { decode, encode } from '../../src/encryption/encoding';
-import { deviceKey, sealDirect, sealRoom } from '../../src/encryption/envelope';
-import { fingerprint } from '../../src/encryption/fingerprint';
-import { openMessage, type Reader } from '../../src/encryption/opening';
-import { Refusal } from '../../src/encryption/refusal';
-import { Replays } from '../../src/encryption/replays';
-import { roomKeyId } from '../../src/encryption/roomKeys';
+import { decode, encode } from '../../src/encryption/encoding.js';
+import { deviceKey, sealDirect, sealRoom } from '../../src/encryption/envelope.js';
+import { fingerprint } from '../../src/encryption/fingerprint.js';
+import { openMessage, type Reader } from '../../src/encryption/opening.js';
+import { Refusal } from '../../src/encryption/refusal.js';
+import { Replays } from '../../src/encryption/replays.js';
+import { roomKeyId } from '../../src/encryption/roomKeys.js';
 
 const vectors = JSON.parse(readFileSync(new URL('../../../../tests/Encryption/vectors.json', import.meta.url), 'utf8'));
 
