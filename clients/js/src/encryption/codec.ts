@@ -2,9 +2,8 @@ import type { Client, Room, Sent } from '../api.js';
 import { type Codec, type DecodeContext, type EncodeContext, type Refused, refuse } from '../codec.js';
 import { isPermanent, RealtimeError } from '../errors.js';
 import type { Message } from '../messages.js';
-import { Counts } from './counts.js';
 import { Directory } from './directory.js';
-import { type DeviceKey, isObject, newId, readDirect, readRoom, sealDirect, sealRoom } from './envelope.js';
+import { type Count, type DeviceKey, isObject, newId, readDirect, readRoom, sealDirect, sealRoom } from './envelope.js';
 import { Events } from './events.js';
 import { DeviceStore, type KeyStore } from './keyStore.js';
 import { type Incoming, openMessage, sessionName } from './opening.js';
@@ -34,6 +33,21 @@ export interface Identity {
   device: DeviceKey;
   store: DeviceStore;
   directory: Directory;
+}
+
+/**
+ * What this run of the client has encrypted in each conversation. The outbox sends the messages of one conversation one after another, so whichever try of one
+ * the server keeps, it has a higher count than what was kept before.
+ */
+class Counts {
+  readonly #session = newId();
+  readonly #last = new Map<string, number>();
+
+  next(conversation: string): Count {
+    const n = (this.#last.get(conversation) ?? 0) + 1;
+    this.#last.set(conversation, n);
+    return { session: this.#session, n };
+  }
 }
 
 /** Encrypts what the client sends and decrypts what it receives, and takes part in the exchange of room keys. */
@@ -127,7 +141,6 @@ export class EncryptionCodec implements Codec {
   }
 
   #connectionLost(): void {
-    this.#counts.connectionLost();
     // What they say of who has which key will not be true any more.
     [...this.#handOvers].forEach((sent) => sent.discard());
     for (const room of this.#rooms.values()) {
@@ -160,9 +173,7 @@ export class EncryptionCodec implements Codec {
         ? new RealtimeError('no_keys', `'${user}' has announced no key, so nothing can be encrypted for that user.`, { permanent: true })
         : new RealtimeError('unverified_key', `No key of '${user}' has been verified, and only verified keys are to be used.`, { permanent: true });
     }
-    const conversation = `direct:${user}`;
-    this.#watch(conversation, messageId);
-    return sealDirect({ from, to: user, event, messageId, ...(key !== undefined && { key }) }, this.#counts.next(conversation, messageId), data, device, recipients);
+    return sealDirect({ from, to: user, event, messageId, ...(key !== undefined && { key }) }, this.#counts.next(`direct:${user}`), data, device, recipients);
   }
 
   async #encodeForRoom(context: EncodeContext & { kind: 'room' }, data: unknown): Promise<unknown> {
@@ -173,9 +184,7 @@ export class EncryptionCodec implements Codec {
       this.#used.set(room, roomKey.id);
       this.events.emit('rotated', { room, key: roomKey.id, generation: roomKey.generation });
     }
-    const conversation = `room:${room}`;
-    this.#watch(conversation, messageId);
-    return sealRoom({ room, from, event, messageId, ...(key !== undefined && { key }) }, this.#counts.next(conversation, messageId), data, device.name, roomKey);
+    return sealRoom({ room, from, event, messageId, ...(key !== undefined && { key }) }, this.#counts.next(`room:${room}`), data, device.name, roomKey);
   }
 
   async #keyFor(name: string) {
@@ -193,17 +202,6 @@ export class EncryptionCodec implements Codec {
       }
       throw error;
     }
-  }
-
-  /** Whether a message that is sent again keeps its count depends on what has become of those before. */
-  #watch(conversation: string, messageId: string): void {
-    const sent = this.#client.outbox.entries.find((entry) => entry.messageId === messageId);
-    const stop = sent?.on('state', (state) => {
-      if (state === 'kept' || state === 'failed' || state === 'discarded') {
-        stop?.();
-        this.#counts.settled(conversation, messageId, state === 'kept');
-      }
-    });
   }
 
   // ---- Receiving ---------------------------------------------------------------------------------------------------------------------
@@ -361,7 +359,7 @@ export class EncryptionCodec implements Codec {
       return;
     }
     const message = { from: user, to, event: roomKeyEvent, messageId: newId() };
-    const sealed = sealDirect(message, this.#handOverCounts.next(to, message.messageId), data, device, recipients);
+    const sealed = sealDirect(message, this.#handOverCounts.next(to), data, device, recipients);
     await this.#publish(this.#client.direct(to).send(sealed, { event: roomKeyEvent, messageId: message.messageId, plain: true }));
   }
 

@@ -311,7 +311,7 @@ export class FakeClient {
       }
     };
     this.entries.push(sent as unknown as Sent);
-    const transmit = () => void this.#inTurn(plain ? `plain ${messageId}` : JSON.stringify(to), async () => {
+    const transmit = () => void this.#inTurn(delivery === 'transient' ? messageId : JSON.stringify(to), async () => {
       if (this.state !== 'connected' || sent.state === 'discarded') {
         return;
       }
