@@ -23,6 +23,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(AuthenticateResult))]
 [JsonSerializable(typeof(ConnectionsResult))]
 [JsonSerializable(typeof(DisconnectResult))]
+[JsonSerializable(typeof(KeysResult))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(SendOptions))]
 [JsonSerializable(typeof(CursorArgument))]
@@ -31,6 +32,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(bool))]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(int?))]
+[JsonSerializable(typeof(double?))]
 [JsonSerializable(typeof(long))]
 [JsonSerializable(typeof(byte[]))]
 sealed partial class WireJson : JsonSerializerContext
