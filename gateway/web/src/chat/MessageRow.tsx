@@ -36,9 +36,10 @@ export const MessageRow = memo(
             <p className="text" dir="auto">
               {event !== 'message' && <span className="tag">{event}</span>}
               {textOf(entry.data)}
+              {mine && state === 'acknowledged' && <span className="delivery" role="img" aria-label="kept" title={`Kept at offset ${offset}`}><Icon name="check" /></span>}
             </p>
           )}
-          {mine && <Delivery entry={entry} onRetry={onRetry} onDiscard={onDiscard} />}
+          {mine && state !== 'acknowledged' && <Delivery entry={entry} onRetry={onRetry} onDiscard={onDiscard} />}
         </div>
       </li>
     );
@@ -46,9 +47,8 @@ export const MessageRow = memo(
   (before, after) => before.entry === after.entry && before.continued === after.continued,
 );
 
-function Delivery({ entry: { state, error, offset, messageId }, onRetry, onDiscard }: { entry: MessageEntry; onRetry: (id: string) => void; onDiscard: (id: string) => void }) {
+function Delivery({ entry: { state, error, messageId }, onRetry, onDiscard }: { entry: MessageEntry; onRetry: (id: string) => void; onDiscard: (id: string) => void }) {
   if (state === 'pending') return <span className="delivery">Sending…</span>;
-  if (state !== 'failed') return <span className="delivery" role="img" aria-label="kept" title={`Kept at offset ${offset}`}><Icon name="check" /></span>;
   return (
     <span className="delivery">
       Not sent{error ? `: ${error}` : ''}

@@ -52,7 +52,7 @@ export class Deployments extends Model {
   }
 
   async start({ feature, fail, cancelWhenUnwatched }: NewDeployment): Promise<void> {
-    const job = await this.#client.jobs.start(JOB, { featureId: feature, ...(fail && { failAt: 'rolling out' }) }, { cancelWhenUnwatched, idempotencyKey: crypto.randomUUID?.() });
+    const job = await this.#client.jobs.start(JOB, { featureId: feature, fail }, { cancelWhenUnwatched, idempotencyKey: crypto.randomUUID?.() });
     this.list = [{ ...fresh(job.id, feature), startedAt: new Date() }, ...this.list].slice(0, KEPT);
     this.memory.update({ jobs: this.list.map(({ id, feature }) => ({ id, feature })) });
     this.#watch(job.id);

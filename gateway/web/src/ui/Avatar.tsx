@@ -13,5 +13,5 @@ export function Avatar({ user, large = false }: { user: string; large?: boolean 
 function hueOf(user: string): number {
   let hash = 2_166_136_261; // FNV-1a
   for (const character of user) hash = Math.imul(hash ^ character.codePointAt(0)!, 16_777_619) >>> 0;
-  return hash % HUES;
+  return (hash >>> 16) % HUES; // The low bits of short names are alike.
 }
