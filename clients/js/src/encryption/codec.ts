@@ -276,15 +276,20 @@ export class EncryptionCodec implements Codec {
     return opened;
   }
 
+  /** A message is not refused because the directory cannot be asked: it waits. */
   async #lookUp(directory: Directory, from: string, sender: string): Promise<void> {
-    for (let attempt = 1; attempt <= lookUps; attempt++) {
+    for (let attempt = 1; ; ) {
       try {
         return await directory.prepare(from, sender);
       } catch (error) {
-        if (attempt === lookUps || isPermanent(error) || this.#client.state === 'closed') {
+        if (attempt === lookUps || isPermanent(error)) {
           return this.#report(error);
         }
-        await new Promise((resolve) => setTimeout(resolve, lookUpDelay * 2 ** (attempt - 1)));
+      }
+      if (this.#client.state === 'connected') {
+        await new Promise((resolve) => setTimeout(resolve, lookUpDelay * 2 ** (attempt++ - 1)));
+      } else if (!(await this.#client.connected().then(() => true, () => false))) {
+        return;
       }
     }
   }
@@ -345,7 +350,14 @@ export class EncryptionCodec implements Codec {
   }
 
   #enter(exchange: RoomExchange): void {
-    exchange.beginStay().catch((error) => {
+    const begun = exchange.beginStay();
+    // Perhaps somebody is there now who has what nobody had before.
+    for (const { context, id } of this.#late) {
+      if (context.kind === 'room' && context.room === exchange.keys.room) {
+        void exchange.find(id);
+      }
+    }
+    begun.catch((error) => {
       if (!(error instanceof NotInRoomError)) {
         exchange.endStay();
         this.#report(error);

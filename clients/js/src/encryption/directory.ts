@@ -133,7 +133,8 @@ export class Directory {
   async #learn(user: string, listed: string[]): Promise<void> {
     const seen = await this.#remembered(user);
     const known = seen.size > 0;
-    const fresh = listed.filter((key) => !seen.has(key));
+    // The oldest first, which are the first to be forgotten.
+    const fresh = listed.filter((key) => !seen.has(key)).reverse();
     if (fresh.length === 0) {
       return;
     }

@@ -1,18 +1,29 @@
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const values = new Map([...alphabet].map((character, value) => [character, value]));
+const codes = Uint8Array.from(alphabet, (character) => character.charCodeAt(0));
+/** By the character's code; 255 for what is not in the alphabet. */
+const values = new Uint8Array(128).fill(255);
+codes.forEach((code, value) => (values[code] = value));
+
+const ascii = new TextDecoder();
 
 /** base64url without padding. */
 export function encode(bytes: Uint8Array): string {
-  let text = '';
-  for (let i = 0; i < bytes.length; i += 3) {
-    const [a, b = 0, c = 0] = bytes.subarray(i, i + 3);
-    const bits = (a! << 16) | (b << 8) | c;
-    const characters = Math.min(bytes.length - i, 3) + 1;
-    for (let k = 0; k < characters; k++) {
-      text += alphabet[(bits >> (18 - 6 * k)) & 63];
+  const text = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
+  let bits = 0;
+  let held = 0;
+  let at = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    bits = ((bits << 8) | bytes[i]!) & 0xffff;
+    held += 8;
+    while (held >= 6) {
+      held -= 6;
+      text[at++] = codes[(bits >> held) & 63]!;
     }
   }
-  return text;
+  if (held > 0) {
+    text[at] = codes[(bits << (6 - held)) & 63]!;
+  }
+  return ascii.decode(text);
 }
 
 /**
@@ -30,16 +41,16 @@ export function decode(text: unknown, length?: number): Uint8Array | undefined {
   let bits = 0;
   let held = 0;
   let at = 0;
-  for (const character of text) {
-    const value = values.get(character);
-    if (value === undefined) {
+  for (let i = 0; i < text.length; i++) {
+    const value = values[text.charCodeAt(i)] ?? 255;
+    if (value === 255) {
       return undefined;
     }
     bits = ((bits << 6) | value) & 0xffff;
     held += 6;
     if (held >= 8) {
       held -= 8;
-      bytes[at++] = (bits >> held) & 255;
+      bytes[at++] = bits >> held;
     }
   }
   return (bits & ((1 << held) - 1)) === 0 ? bytes : undefined;

@@ -385,6 +385,23 @@ describe('Rooms', () => {
     expect(shown(carol)).toEqual([3]);
   });
 
+  test('what nobody could answer is asked for again after the next joining', async () => {
+    const [ann, bob] = await inRoom('ann', 'bob') as [Started, Started];
+    await say(ann, 1);
+    general(ann).leave();
+    general(bob).leave();
+    const [carol] = await inRoom('carol') as [Started];
+    const reading = general(carol).history();
+    await pass(11_000);
+    expect((await reading).messages).toMatchObject([{ data: null, refused: { code: 'unknown_room_key' } }]);
+    void general(bob).join();
+    await settled();
+    carol.client.disconnect();
+    carol.client.connect();
+    await pass(200);
+    expect(general(carol).amended).toMatchObject([{ data: 1, encrypted: true, offset: 1 }]);
+  });
+
   test('where the first does not answer at all, the one who wants to send helps himself', async () => {
     const [ann, bob, carol] = await inRoom('ann', 'bob', 'carol') as [Started, Started, Started];
     ignoresRequests('ann', 'carol');

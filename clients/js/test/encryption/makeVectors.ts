@@ -1,10 +1,9 @@
-// Writes tests/Encryption/vectors.json, which the JavaScript and the .NET client both check: npx tsx test/vectors.ts
-import { writeFileSync } from 'node:fs';
+// What tests/Encryption/vectors.json is made of; test/vectors.mjs writes it.
 import nacl from 'tweetnacl';
-import { concat, decode, encode, utf8 } from '../src/encryption/encoding.js';
-import { deviceKey, sealDirect, sealRoom } from '../src/encryption/envelope.js';
-import { fingerprint } from '../src/encryption/fingerprint.js';
-import { roomKeyId } from '../src/encryption/roomKeys.js';
+import { concat, decode, encode, utf8 } from '../../src/encryption/encoding.js';
+import { deviceKey, sealDirect, sealRoom } from '../../src/encryption/envelope.js';
+import { fingerprint } from '../../src/encryption/fingerprint.js';
+import { roomKeyId } from '../../src/encryption/roomKeys.js';
 
 const bytes = (label: string, length: number) => nacl.hash(utf8(`vectors/${label}`)).subarray(0, length);
 const device = (user: string, label = user) => ({ user, ...deviceKey(bytes(label, 32)) });
@@ -221,8 +220,8 @@ const sequences = [
   sequence('refused messages are not remembered', [other(first, { messageId: 'x' }), 'mismatch'], [first]),
 ];
 
-const vectors = {
-  about: 'Vectors of docs/encryption.md, written by clients/js/test/vectors.ts. A message is as the server sends it, with the reader as "to" where it is direct; '
+export const vectors = {
+  about: 'Vectors of docs/encryption.md, written by clients/js/test/vectors.mjs. A message is as the server sends it, with the reader as "to" where it is direct; '
     + '"device" names the reader\'s device. The reader knows "directory", and of "roomKeys" those that are "known"; with "verified" it uses only these keys. '
     + 'Each of "messages" is read by a client that has read nothing before, the steps of each of "sequences" one after the other by the same client.',
   base64url: {
@@ -239,5 +238,3 @@ const vectors = {
   messages,
   sequences,
 };
-
-writeFileSync(new URL('../../../tests/Encryption/vectors.json', import.meta.url), `${JSON.stringify(vectors, null, 1)}\n`);
