@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using OrleansRealtime.Tests.EndToEnd;
 
 namespace OrleansRealtime.Tests.Browser;

@@ -42,7 +42,7 @@ export class Desk extends Model {
     this.memory = new Memory(this.user);
     this.security = new Security(this.user, this.toasts);
     this.conversations = new Conversations(this.user, this.memory, new EncryptedConversations(this.user), this.security, this.toasts);
-    this.deployments = new Deployments(this.memory);
+    this.deployments = new Deployments(this.memory, tokens);
     this.topics = new Topics(this.memory);
     this.#connect();
     this.#showFirst();

@@ -18,7 +18,7 @@ interface State {
   view: string | null;
   unread: Record<string, number>;
   sent: SentDirect[];
-  jobs: { id: string; feature: string }[];
+  jobs: { id: string; events: string; feature: string }[];
   subscriptions: string[];
 }
 

@@ -6,15 +6,13 @@ import { messageOf } from '../ui/text.ts';
 import type { Deployment } from './deployments.ts';
 
 export function DeploymentsTool({ desk }: { desk: Desk }) {
-  useModel(desk);
   const { list } = useModel(desk.deployments);
-  const connected = desk.client.state === 'connected';
   return (
     <div className="tool scrolls">
       <div className="tool-inner">
         <Start desk={desk} />
         {list.length === 0 && <p className="none">Deployments and their progress will stand here.</p>}
-        {list.map((deployment) => <Card key={deployment.id} desk={desk} deployment={deployment} connected={connected} />)}
+        {list.map((deployment) => <Card key={deployment.id} desk={desk} deployment={deployment} />)}
       </div>
     </div>
   );
@@ -51,9 +49,9 @@ function Start({ desk }: { desk: Desk }) {
 const STATUS = { running: 'running', completed: 'completed', failed: 'failed', cancelled: 'cancelled', gone: 'no longer known' } as const;
 const TONES = { running: 'accent', completed: 'good', failed: 'bad', cancelled: '', gone: '' } as const;
 
-function Card({ desk, deployment: { id, feature, status, progress, steps, message }, connected }: { desk: Desk; deployment: Deployment; connected: boolean }) {
+function Card({ desk, deployment: { id, feature, status, live, progress, steps, message } }: { desk: Desk; deployment: Deployment }) {
   const [cancelling, setCancelling] = useState(false);
-  const lost = status === 'running' && !connected;
+  const lost = status === 'running' && !live;
   const cancel = async () => {
     setCancelling(true);
     try {

@@ -1,9 +1,14 @@
-import type { Client, JobStatus } from 'orleans-realtime';
+import { RealtimeError, type Client, type JobStatus } from 'orleans-realtime';
 import type { Memory } from '../chat/memory.ts';
 import { Model } from '../model.ts';
+import type { TokenSource } from '../session/tokens.ts';
+import { JobStream } from './jobStream.ts';
 
 const JOB = 'deploy';
 const KEPT = 20;
+
+/** Streams at a time. With HTTP/1.1 a browser has six connections to a server, and the rest of the page needs some of them. */
+const STREAMS = 3;
 
 /** What the job `deploy` reports. */
 interface Progress {
@@ -13,16 +18,19 @@ interface Progress {
 
 export interface Deployment {
   id: string;
+  /** The path of its event stream. */
+  events: string;
   feature: string;
   /** `gone`: the server knows no such job any more. */
   status: JobStatus | 'gone';
+  /** Whether its stream is open; a job whose connection is lost goes on. */
+  live: boolean;
   /** Per cent. */
   progress: number;
   /** What it has been doing, in order. */
   steps: readonly string[];
   /** Why it has ended, where it has not completed. */
   message?: string;
-  startedAt?: Date;
 }
 
 export interface NewDeployment {
@@ -31,31 +39,27 @@ export interface NewDeployment {
   cancelWhenUnwatched: boolean;
 }
 
-/** The deployments that this tab has started, followed by their event streams. */
+/** The deployments that this tab has started, followed by their event streams whatever transport the rest of the page uses. */
 export class Deployments extends Model {
   list: readonly Deployment[] = [];
   #client!: Client;
-  #watches = new Map<string, () => void>();
+  #streams = new Map<string, JobStream<Progress>>();
 
-  constructor(private readonly memory: Memory) {
+  constructor(private readonly memory: Memory, private readonly tokens: TokenSource) {
     super();
-    this.list = memory.state.jobs.map(({ id, feature }) => fresh(id, feature));
+    this.list = memory.state.jobs.map(({ id, events, feature }) => fresh(id, events, feature));
   }
 
   attach(client: Client): void {
-    for (const stop of this.#watches.values()) stop();
-    this.#watches.clear();
     this.#client = client;
-    for (const { id, status } of this.list) {
-      if (status === 'running') void client.connected().then(() => this.#watch(id), () => {});
-    }
+    this.#follow();
   }
 
   async start({ feature, fail, cancelWhenUnwatched }: NewDeployment): Promise<void> {
-    const job = await this.#client.jobs.start(JOB, { featureId: feature, fail }, { cancelWhenUnwatched, idempotencyKey: crypto.randomUUID?.() });
-    this.list = [{ ...fresh(job.id, feature), startedAt: new Date() }, ...this.list].slice(0, KEPT);
-    this.memory.update({ jobs: this.list.map(({ id, feature }) => ({ id, feature })) });
-    this.#watch(job.id);
+    const { id, events } = await this.#client.jobs.start(JOB, { featureId: feature, fail }, { cancelWhenUnwatched });
+    this.list = [fresh(id, events, feature), ...this.list].slice(0, KEPT);
+    this.memory.update({ jobs: this.list.map(({ id, events, feature }) => ({ id, events, feature })) });
+    this.#follow();
     this.flush();
   }
 
@@ -63,20 +67,35 @@ export class Deployments extends Model {
     await this.#client.jobs.cancel(id);
   }
 
-  #watch(id: string): void {
-    if (this.#watches.has(id)) return;
-    this.#change(id, { steps: [], progress: 0 }); // The stream begins with the first status.
-    this.#watches.set(
-      id,
-      this.#client.jobs.watch<Progress>(id, {
-        status: ({ status, progress }) => {
-          const { steps } = this.list.find((job) => job.id === id) ?? { steps: [] };
-          this.#change(id, { progress: progress ?? 0, steps: status && steps.at(-1) !== status ? [...steps, status] : steps });
-        },
-        complete: () => this.#change(id, { status: 'completed', progress: 100 }),
-        error: ({ code, message }) => this.#change(id, { status: code === 'cancelled' ? 'cancelled' : code === 'unknown_job' ? 'gone' : 'failed', message }),
-      }),
-    );
+  /** A stream begins with the job's first status, so one that had to wait for its turn misses nothing. */
+  #follow(): void {
+    for (const { id, events, status } of this.list) {
+      if (status !== 'running' || this.#streams.has(id) || this.#streams.size >= STREAMS) continue;
+      this.#streams.set(id, this.#stream(id, events));
+    }
+  }
+
+  #stream(id: string, path: string): JobStream<Progress> {
+    const access = {
+      path,
+      token: (refresh: boolean) => this.tokens.get(refresh),
+      exists: () => this.#client.jobs.get(id).then(() => true, (error: unknown) => !(error instanceof RealtimeError && error.code === 'unknown_job')),
+    };
+    return new JobStream<Progress>(access, {
+      live: (live) => this.#change(id, { live }),
+      status: ({ status, progress }) => {
+        const steps = this.list.find((job) => job.id === id)?.steps ?? [];
+        this.#change(id, { progress: progress ?? 0, steps: status && !steps.includes(status) ? [...steps, status] : steps });
+      },
+      complete: () => this.#ended(id, { status: 'completed', progress: 100 }),
+      error: ({ code, message }) => this.#ended(id, { status: code === 'cancelled' ? 'cancelled' : code === 'unknown_job' ? 'gone' : 'failed', message }),
+    });
+  }
+
+  #ended(id: string, change: Partial<Deployment>): void {
+    this.#streams.delete(id);
+    this.#change(id, change);
+    this.#follow();
   }
 
   #change(id: string, change: Partial<Deployment>): void {
@@ -85,7 +104,6 @@ export class Deployments extends Model {
   }
 }
 
-function fresh(id: string, feature: string): Deployment {
-  return { id, feature, status: 'running', progress: 0, steps: [] };
+function fresh(id: string, events: string, feature: string): Deployment {
+  return { id, events, feature, status: 'running', live: true, progress: 0, steps: [] };
 }
-
