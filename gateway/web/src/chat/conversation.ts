@@ -6,7 +6,8 @@ export interface Conversation {
   readonly id: string;
   readonly kind: 'room' | 'direct';
   readonly name: string;
-  readonly timeline: Timeline;
+  /** Another one when encryption is turned on or off: what can be read is another matter then. */
+  timeline: Timeline;
   unread: number;
   /** The newest messages have been read from the history. */
   loaded: boolean;
@@ -27,12 +28,14 @@ export function newConversation(id: string, encrypted: boolean): Conversation {
     id,
     kind,
     name: id.slice(id.indexOf(':') + 1),
-    timeline: new Timeline({ byTime: kind === 'direct' }),
+    timeline: newTimeline(kind),
     unread: 0,
     loaded: false,
     canLoadOlder: false,
     encrypted,
   };
 }
+
+export const newTimeline = (kind: Conversation['kind']): Timeline => new Timeline({ byTime: kind === 'direct' });
 
 export const label = ({ kind, name }: Conversation): string => (kind === 'direct' ? name : `#${name}`);

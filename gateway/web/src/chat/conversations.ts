@@ -2,7 +2,7 @@ import { RealtimeError, type Client, type Message, type RefusedMessage, type Roo
 import { Model } from '../model.ts';
 import type { Toasts } from '../notices/toasts.ts';
 import { messageOf } from '../ui/text.ts';
-import { type Conversation, directId, newConversation, roomId } from './conversation.ts';
+import { type Conversation, directId, newConversation, newTimeline, roomId } from './conversation.ts';
 import type { Security } from '../encryption/security.ts';
 import type { EncryptedConversations, Memory } from './memory.ts';
 
@@ -33,7 +33,8 @@ export class Conversations extends Model {
   ) {
     super();
     for (const room of memory.state.rooms) this.#conversation(roomId(room));
-    for (const { to, ...message } of memory.state.sent) this.#conversation(to).timeline.add({ event: 'message', from: user, ...message }, true);
+    for (const { to } of memory.state.sent) this.#conversation(to);
+    for (const conversation of this.directs) this.#addSent(conversation);
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible') this.#markRead(this.open);
     });
@@ -105,8 +106,17 @@ export class Conversations extends Model {
   setEncrypted(conversation: Conversation, encrypted: boolean): void {
     this.encrypted.set(conversation.id, encrypted);
     conversation.encrypted = encrypted;
-    if (conversation.kind === 'room') this.security.room(conversation);
-    else this.security.direct(conversation);
+    conversation.timeline = newTimeline(conversation.kind);
+    conversation.loaded = false;
+    if (conversation.kind === 'room') {
+      this.security.room(conversation);
+      if (encrypted) void this.#loadNewest(conversation);
+    } else {
+      this.security.direct(conversation);
+      this.#addSent(conversation);
+      if (encrypted) void this.#loadInbox();
+    }
+    this.#showUnsent();
     this.flush();
   }
 
@@ -132,12 +142,13 @@ export class Conversations extends Model {
   /** What is in the outbox stands at the end of its conversation, after a reload too. */
   #showUnsent(): void {
     for (const sent of this.#client.outbox.entries) {
-      if (this.#followed.has(sent) || sent.to.kind === 'namespace' || sent.event !== 'message') continue;
-      const conversation = this.all.get(sent.to.kind === 'room' ? roomId(sent.to.room) : directId(sent.to.user));
+      const { to, event, state, messageId, data } = sent;
+      if (to.kind === 'namespace' || event !== 'message' || state === 'kept' || state === 'discarded') continue;
+      const conversation = this.all.get(to.kind === 'room' ? roomId(to.room) : directId(to.user));
       if (!conversation) continue;
-      this.#followed.add(sent);
-      const { messageId, data } = sent;
       conversation.timeline.addPending({ from: this.user, data, messageId, encrypted: conversation.encrypted });
+      if (this.#followed.has(sent)) continue;
+      this.#followed.add(sent);
       this.#settle(conversation, sent);
       sent.on('state', () => this.#settle(conversation, sent));
     }
@@ -220,10 +231,19 @@ export class Conversations extends Model {
   // History
 
   async #loadNewest(conversation: Conversation): Promise<void> {
+    const { timeline } = conversation;
     const page = await this.room(conversation).history();
+    if (conversation.timeline !== timeline) return;
     this.#addPage(conversation, page.messages);
     conversation.loaded = true;
     this.flush();
+  }
+
+  /** The inbox holds only what has come; what has been sent this tab remembers. */
+  #addSent({ id, timeline }: Conversation): void {
+    for (const { to, ...message } of this.memory.state.sent) {
+      if (to === id) timeline.add({ event: 'message', from: this.user, ...message }, true);
+    }
   }
 
   async loadOlder(): Promise<void> {
@@ -242,14 +262,14 @@ export class Conversations extends Model {
   }
 
   #addPage(conversation: Conversation, messages: readonly Message[]): void {
-    for (const message of messages) conversation.timeline.add(message, message.from === this.user);
+    for (const message of messages) conversation.timeline.add(shown(message), message.from === this.user);
     conversation.canLoadOlder = messages.length > 0 && (conversation.timeline.oldestOffset ?? 0) > 1;
   }
 
   async #loadInbox(): Promise<void> {
     try {
       const { messages } = await this.#client.inbox({ limit: DIRECTS_LOADED });
-      for (const message of messages) this.#conversation(directId(message.from)).timeline.add(message, false);
+      for (const message of messages) this.#conversation(directId(message.from)).timeline.add(shown(message), false);
       this.changed();
     } catch {
       // What is new comes by itself; only older direct messages are missing until the next load.
@@ -262,7 +282,7 @@ export class Conversations extends Model {
     // Typing indicators and the like of other applications.
     if (!message.offset && message.event !== 'message') return;
     const mine = message.from === this.user;
-    if (conversation.timeline.add(message, mine) && !mine) this.#countUnread(conversation);
+    if (conversation.timeline.add(shown(message), mine) && !mine) this.#countUnread(conversation);
     if (conversation.timeline.entries.length > ENTRIES_KEPT && (conversation !== this.open || this.atEnd)) {
       conversation.timeline.trim(ENTRIES_KEPT / 2);
       conversation.canLoadOlder = true;
@@ -272,7 +292,7 @@ export class Conversations extends Model {
 
   #direct(message: Message): void {
     const conversation = this.#conversation(directId(message.from));
-    conversation.timeline.add(message, false);
+    conversation.timeline.add(shown(message), false);
     this.#countUnread(conversation);
   }
 
@@ -295,4 +315,11 @@ export class Conversations extends Model {
     this.memory.update({ unread: { ...this.memory.state.unread, [conversation.id]: unread } });
     this.changed();
   }
+}
+
+/** What is encrypted says nothing to who has not turned encryption on. */
+function shown(message: Message): Message {
+  const { data, encrypted, refused } = message;
+  const sealed = !encrypted && !refused && typeof data === 'object' && data !== null && 'e2e' in data;
+  return sealed ? { ...message, refused: { code: 'encrypted', message: 'An encrypted message. Turn on encryption to read it.' } } : message;
 }
