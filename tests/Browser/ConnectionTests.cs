@@ -36,11 +36,7 @@ public sealed class ConnectionTests(BrowserFixture browser)
         await Visitor.ShowsAsync(ann["banner"], "Connection lost");
         await Visitor.ShowsAsync(ann["inspect-state"], "reconnecting");
         await server.RestartAsync();
-        if (await ann["retry-button"].IsVisibleAsync())
-        {
-            await ann["retry-button"].ClickAsync(new() { Force = true, NoWaitAfter = true, Timeout = 2_000 });
-        }
-
+        await ann["reconnect-button"].ClickAsync();
         await ann.IsAsync("connected");
         await Visitor.IsThereAsync(ann["banner"], 0);
         await Visitor.ShowsAsync(ann["inspect-reconnects"], "1");
