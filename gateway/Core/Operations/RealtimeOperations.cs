@@ -1,5 +1,4 @@
 using System.Security.Claims;
-using System.Text.Json;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
@@ -8,6 +7,7 @@ using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Jobs;
+using OrleansRealtime.PubSub;
 using OrleansRealtime.Rooms;
 using OrleansRealtime.Users;
 
@@ -28,9 +28,6 @@ sealed class RealtimeOperations(
     GatewayMetrics metrics,
     IOptions<GatewayOptions> options)
 {
-    /// <summary>The arguments of an event whose one argument is binary data.</summary>
-    static readonly byte[] s_oneAttachment = """[{"_placeholder":true,"num":0}]"""u8.ToArray();
-
     /// <summary>Messages of a page where the client does not say, and at most.</summary>
     const int DefaultPage = 50, MaxPage = 500;
 
@@ -180,7 +177,7 @@ sealed class RealtimeOperations(
         var name = ParseRoom(room);
         var channel = ChannelId.Room(name);
         CheckMayPublish(connection.Permissions, name);
-        var publication = ToPublication(request, connection.UserId);
+        var publication = CheckTopic(name, ToPublication(request, connection.UserId));
         if (connection.Find(channel) is not { } subscription)
         {
             throw new RealtimeException(RealtimeErrorCode.NotAMember, $"Join '{name}' before sending to it.");
@@ -206,7 +203,7 @@ sealed class RealtimeOperations(
     {
         var name = ParseRoom(room);
         CheckMayPublish(caller, name);
-        return PublishAsync(ChannelId.Room(name), ToPublication(request, PublisherOf(caller, request)));
+        return PublishAsync(ChannelId.Room(name), CheckTopic(name, ToPublication(request, PublisherOf(caller, request))));
     }
 
     public Task<PublishAcknowledgement> PublishToUserAsync(Permissions caller, string? user, SendRequest request) =>
@@ -244,7 +241,7 @@ sealed class RealtimeOperations(
     {
         CheckSize(data);
         return await StartRequestedJobAsync(caller, name, ns, data, cancellationToken)
-            ?? await events.InvokeAsync(ns, name, ToArguments(data), caller, connection, claims, cancellationToken);
+            ?? await events.InvokeAsync(ns, name, EventPayload.ToArguments(data), caller, connection, claims, cancellationToken);
     }
 
     /// <summary>The answer to a request without a handler, where there is a job of its name; null where it is not so.</summary>
@@ -255,8 +252,13 @@ sealed class RealtimeOperations(
     public bool Answer(ClientConnection connection, long id, Payload? data)
     {
         CheckSize(data);
-        return connection.Answer(id, ToArguments(data));
+        return connection.Answer(id, EventPayload.ToArguments(data));
     }
+
+    /// <summary>The client will not answer a request of the server. False where nobody waits for that any more.</summary>
+    public static bool Refuse(ClientConnection connection, long id, string? message) => message is { Length: > PendingRequests.MaxRefusal }
+        ? throw new RealtimeException(RealtimeErrorCode.InvalidArgument, $"The message may have at most {PendingRequests.MaxRefusal} characters.")
+        : connection.Refuse(id, message);
 
     public async Task<PresenceResult> PresenceAsync(Permissions caller, string? room, CancellationToken cancellationToken)
     {
@@ -282,8 +284,11 @@ sealed class RealtimeOperations(
 
     // ---- The application's own publications ------------------------------------------------------------------------------
 
-    public Task<PublishAcknowledgement> PublishToRoomAsync(string? room, SendRequest request) =>
-        PublishAsync(ChannelId.Room(ParseRoom(room)), ToPublication(request, ParseFrom(request.From)));
+    public Task<PublishAcknowledgement> PublishToRoomAsync(string? room, SendRequest request)
+    {
+        var name = ParseRoom(room);
+        return PublishAsync(ChannelId.Room(name), CheckTopic(name, ToPublication(request, ParseFrom(request.From))));
+    }
 
     public Task<PublishAcknowledgement> PublishToUserAsync(string? user, SendRequest request) =>
         PublishAsync(ParseUser(user), ToPublication(request, ParseFrom(request.From)));
@@ -416,35 +421,23 @@ sealed class RealtimeOperations(
         return new(name, data, from, request.MessageId, delivery, request.Key);
     }
 
-    void CheckSize(Payload? data)
+    /// <summary>In the room of a topic's channel the event is a topic of it, on which subscribers rely.</summary>
+    static Publication CheckTopic(RoomName room, Publication publication) => Topic.TryCheck(room, publication.Event, out string? error)
+        ? publication
+        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
+
+    void CheckSize(Payload? data) => CheckSize(data, options.Value);
+
+    internal static void CheckSize(Payload? data, GatewayOptions options)
     {
-        if (data?.Bytes.Length > options.Value.MaxPayloadBytes)
+        if (data?.Bytes.Length > options.MaxPayloadBytes)
         {
             throw new RealtimeException(
-                RealtimeErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.Value.MaxPayloadBytes} are allowed.");
+                RealtimeErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.MaxPayloadBytes} are allowed.");
         }
     }
 
-    /// <summary>What a client sent as the one argument of an event.</summary>
-    static EventData ToArguments(Payload? data)
-    {
-        try
-        {
-            return data switch
-            {
-                null => EventData.Empty,
-                { Kind: PayloadKind.Binary } => new(s_oneAttachment, [data.Bytes]),
-                _ => new((byte[])[(byte)'[', .. data.Bytes, (byte)']'], []),
-            };
-        }
-        catch (JsonException exception)
-        {
-            // It was valid when it came, so it is nested as deep as is allowed already.
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "The data is nested too deeply.", exception);
-        }
-    }
-
-    static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
+    internal static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
         ? ChannelId.User(user)
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
@@ -484,7 +477,7 @@ sealed class RealtimeOperations(
         }
     }
 
-    static void CheckIsOrMayActFor(Permissions caller, string user)
+    internal static void CheckIsOrMayActFor(Permissions caller, string user)
     {
         if (caller.UserId != user && !caller.IsAdmin)
         {
