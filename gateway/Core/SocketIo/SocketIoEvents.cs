@@ -7,6 +7,7 @@ using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Wire;
+using OrleansRealtime.PubSub;
 
 namespace OrleansRealtime.Gateway.SocketIo;
 
@@ -14,7 +15,8 @@ namespace OrleansRealtime.Gateway.SocketIo;
 /// What the events of Socket.IO clients mean: the operations of all transports under the names that the clients of Socket.IO use, and the
 /// application's own handlers, which go first. docs/socketio.md lists them; what clients are sent is in <see cref="SocketIoFormat"/>.
 /// </summary>
-sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations keys, RequestOperations requests, EventDispatcher handlers, JobOperations jobs, ILogger<SocketIoEvents> logger)
+sealed partial class SocketIoEvents(
+    RealtimeOperations operations, KeyOperations keys, RequestOperations requests, JobOperations jobs, EventDispatcher handlers, ILogger<SocketIoEvents> logger)
 {
     /// <summary>Requests in the form of the guide: <c>request:deploy</c> is answered by the handler of <c>deploy</c>, or starts the job of that name.</summary>
     const string RequestPrefix = "request:";
@@ -56,6 +58,12 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations
                 return PresenceAsync(connection, new(name, data, "roomId"));
             case "authenticate":
                 return Task.FromResult<EventData?>(Ok(await operations.AuthenticateAsync(connection, new EventFields(name, data, "token").Text("token")), WireJson.Default.AuthenticateResult));
+            case "job:start":
+                return StartJobAsync(connection, new(name, data, "name", "data"));
+            case "job":
+                return DescribeJobAsync(connection, new(name, data, "id"));
+            case "job:cancel":
+                return CancelJobAsync(connection, new(name, data, "id"));
             case "key:put":
                 return KeysAsync(keys.PutAsync(connection.Permissions, connection.UserId, new EventFields(name, data, "key").Text("key"), connection.Aborted));
             case "key:remove":
@@ -64,12 +72,6 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations
                 return KeysAsync(keys.KeysAsync(new EventFields(name, data, "userId").Text("userId"), connection.Aborted));
             case "user:request":
                 return AskUserAsync(connection, new(name, data, "userId", "event", "data"));
-            case "job:start":
-                return StartJobAsync(connection, new(name, data, "name", "data"));
-            case "job":
-                return DescribeJobAsync(connection, new(name, data, "id"));
-            case "job:cancel":
-                return CancelJobAsync(connection, new(name, data, "id"));
             case "request":
                 return Task.FromResult<EventData?>(s_received);
             default:
@@ -153,7 +155,8 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations
             throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "'binary' needs binary data as its first argument.");
         }
 
-        var rooms = connection.Subscriptions.Where(s => s.Id.Kind == ChannelKind.Room).Select(s => RoomName.FromQualified(s.Id.Key)).ToList();
+        var rooms = connection.Subscriptions.Where(s => s.Id.Kind == ChannelKind.Room).Select(s => RoomName.FromQualified(s.Id.Key))
+            .Where(r => !Topic.IsRoom(r)).ToList();
         if (rooms.Count == 0)
         {
             throw new RealtimeException(RealtimeErrorCode.NotAMember, "'binary' is relayed to the rooms of the connection, and it is in none. Join one before.");
