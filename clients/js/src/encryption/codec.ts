@@ -80,6 +80,7 @@ export class EncryptionCodec implements Codec {
     if (client.state === 'connected') {
       this.#connected();
     }
+    // Its rooms tell by their state that they are not joined any more.
     return () => {
       this.#stops.splice(0).forEach((stop) => stop());
       this.#connectionLost();
@@ -143,9 +144,6 @@ export class EncryptionCodec implements Codec {
   #connectionLost(): void {
     // What they say of who has which key will not be true any more.
     [...this.#handOvers].forEach((sent) => sent.discard());
-    for (const room of this.#rooms.values()) {
-      void room.then((exchange) => this.#client.state !== 'connected' && exchange.endStay());
-    }
   }
 
   // ---- Sending -----------------------------------------------------------------------------------------------------------------------
