@@ -115,8 +115,8 @@ export interface Client {
   amend(message: Message): void;
 
   /** One object for each name. */
-  room(name: string, options?: RoomOptions): Room;
-  direct(user: string, options?: RoomOptions): Direct;
+  room<T = unknown>(name: string, options?: RoomOptions): Room<T>;
+  direct<T = unknown>(user: string, options?: RoomOptions): Direct<T>;
   /** One's own direct messages. */
   inbox(query?: HistoryQuery): Promise<HistoryPage>;
   /** To everybody in a namespace; needs the role `admin`. */

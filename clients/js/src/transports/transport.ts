@@ -4,12 +4,6 @@ import type {
 } from '../messages.js';
 import type { Rest } from '../rest.js';
 
-/** How long one operation may take, and who calls it off. */
-export interface CallOptions {
-  /** Milliseconds. */
-  timeout: number;
-}
-
 /** What a client asks the server for. Each transport has the same, by its own words (docs/api.md). */
 export interface Operations {
   send(to: Destination, message: OutgoingMessage): Promise<Ack>;
@@ -58,7 +52,6 @@ export interface Session {
   rooms: ReadonlyMap<string, string | undefined>;
   inbox: string | undefined;
   notifications: string | undefined;
-  signal: AbortSignal;
 }
 
 /** What a transport reports. Messages come as docs/api.md has them, with binary data as `Uint8Array`; what came before is sorted out by the receiver. */
