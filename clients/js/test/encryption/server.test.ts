@@ -1,23 +1,23 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join as pathOf } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Client, Room } from '../../src/api.js';
 import { encryption, type Encryption, type EncryptionOptions, type KeyStore, memoryKeyStore } from '../../src/encryption/index.js';
-import { connect, type Message } from '../../src/index.js';
-import { Gateway } from './gateway.js';
+import type { Message } from '../../src/index.js';
+import { clientOf } from '../support/clients.js';
+import { Gateway } from '../support/gateway.js';
 
 // Against the real server. What is secret in any of these tests has this in it, and it must be nowhere on the disk.
 const secret = 'wombat';
 
-const gateway = new Gateway();
-const open: Client[] = [];
+let gateway: Gateway;
 let number = 0;
 
 // It remembers one message id of each channel, so whoever repeats a message after another one has it delivered again.
-beforeAll(() => gateway.start('--Realtime:Channels:DeduplicationCount', '1'), 60_000);
-afterEach(() => open.splice(0).forEach((client) => client.close()));
-afterAll(async () => {
-  await gateway.stop();
-  gateway.remove();
-});
+beforeAll(async () => {
+  gateway = await Gateway.start({ 'Realtime:Channels:DeduplicationCount': '1' });
+}, 60_000);
+afterAll(() => gateway.stop());
 
 interface Device {
   user: string;
@@ -30,9 +30,8 @@ interface Device {
   messages: Message[];
 }
 
-async function device(user: string, { transport = 'signalr' as 'signalr' | 'sse', ...options }: EncryptionOptions & { transport?: 'signalr' | 'sse' } = {}): Promise<Device> {
-  const client = connect({ url: gateway.url, getToken: () => gateway.token(user), transport });
-  open.push(client);
+async function device(user: string, { transport = 'signalr', ...options }: EncryptionOptions & { transport?: 'signalr' | 'sse' } = {}): Promise<Device> {
+  const client = clientOf(gateway, user, { transport });
   const e2e = encryption(client, options);
   const it: Device = { user, client, e2e, directs: [], refused: [], changed: [], messages: [] };
   client.on('direct', (message) => it.directs.push(message));
@@ -57,11 +56,29 @@ function names(): { room: string; ann: string; bob: string; carol: string; dave:
   return { room: `room-${suffix}`, ann: `ann-${suffix}`, bob: `bob-${suffix}`, carol: `carol-${suffix}`, dave: `dave-${suffix}`, mallory: `mallory-${suffix}` };
 }
 
+/** REST, as anybody with a token has it. */
+async function call(user: string, method: string, path: string, body?: unknown): Promise<any> {
+  const response = await fetch(`${gateway.url}/api/${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${await gateway.token(user)}`, 'Content-Type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  return response.json();
+}
+
+/** All files of the server's log, as they are. */
+function files(): Buffer[] {
+  return readdirSync(gateway.dataFolder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(pathOf(entry.parentPath, entry.name)));
+}
+
 const eventually = <T>(condition: () => T | Promise<T>) => vi.waitFor(condition, { timeout: 10_000, interval: 20 });
 const dataOf = (messages: Message[]) => messages.map(({ data }) => data);
 const say = (it: Device, data: unknown) => it.room!.send(data).kept;
-const rawRoom = async (room: string, user: string): Promise<any[]> => (await gateway.call(user, 'GET', `rooms/${room}/messages?limit=500`)).messages;
-const rawInbox = async (user: string): Promise<any[]> => (await gateway.call(user, 'GET', `users/${user}/messages?limit=500`)).messages;
+const rawRoom = async (room: string, user: string): Promise<any[]> => (await call(user, 'GET', `rooms/${room}/messages?limit=500`)).messages;
+const rawInbox = async (user: string): Promise<any[]> => (await call(user, 'GET', `users/${user}/messages?limit=500`)).messages;
 /** Flips the lowest bit of the value that a character in the middle stands for. */
 const flip = (text: string) => text.slice(0, 40) + (text[40] === 'A' ? 'B' : 'A') + text.slice(41);
 
@@ -115,7 +132,7 @@ describe('Direct messages', () => {
     await eventually(() => expect(bob.directs).toHaveLength(1));
     const [{ data, messageId, event }] = await rawInbox(name.bob);
     const { key } = await bob.e2e.device();
-    const publish = (from: string, body: object) => gateway.call(from, 'POST', `users/${name.bob}/messages`, { event, ...body });
+    const publish = (from: string, body: object) => call(from, 'POST', `users/${name.bob}/messages`, { event, ...body });
     await publish(name.ann, { messageId: `${messageId}-1`, data: { ...data, boxes: { [key]: flip(data.boxes[key]) } } });
     await publish(name.ann, { messageId: `${messageId}-2`, data });
     await publish(name.ann, { messageId: `${messageId}-3`, data: { text: 'plain' } });
@@ -136,7 +153,7 @@ describe('Direct messages', () => {
     await ann.e2e.direct(name.bob).send(`${secret} 2`).kept;
     await eventually(() => expect(bob.directs).toHaveLength(2));
     const [{ data, messageId, event }] = await rawInbox(name.bob);
-    const repeat = async () => expect(await gateway.call(name.ann, 'POST', `users/${name.bob}/messages`, { event, messageId, data })).toMatchObject({ duplicate: false });
+    const repeat = async () => expect(await call(name.ann, 'POST', `users/${name.bob}/messages`, { event, messageId, data })).toMatchObject({ duplicate: false });
     await repeat();
     await eventually(() => expect(bob.refused).toMatchObject([{ code: 'replayed', refused: { offset: 3 } }]));
     bob.client.close();
@@ -214,7 +231,7 @@ describe('Rooms', () => {
 
   test('everybody speaks at once, and nothing is refused', async () => {
     const name = names();
-    const all = [];
+    const all: Device[] = [];
     for (const user of [name.ann, name.bob, name.carol]) {
       all.push(await join(await device(user), name.room));
     }
@@ -234,7 +251,7 @@ describe('Rooms', () => {
     await say(ann, `${secret} original`);
     await eventually(() => expect(bob.messages).toHaveLength(1));
     const [{ data, messageId, event }] = await rawRoom(name.room, name.bob);
-    const publish = (from: string, body: object) => gateway.call(from, 'POST', `rooms/${name.room}/messages`, { event, data, ...body });
+    const publish = (from: string, body: object) => call(from, 'POST', `rooms/${name.room}/messages`, { event, data, ...body });
     const wanted = ['tampered', 'mismatch', 'not_encrypted', 'unknown_sender_key', 'mismatch', 'mismatch', 'replayed', 'replayed', 'malformed'];
     await publish(name.ann, { messageId: 'x1', data: { ...data, body: flip(data.body) } });
     await publish(name.ann, { messageId: 'x2' });
@@ -255,7 +272,7 @@ describe('Rooms', () => {
     const bob = await join(await device(name.bob), name.room);
     await say(bob, `${secret} 1`);
     await eventually(() => expect(dataOf(ann.messages)).toEqual([`${secret} 1`]));
-    await gateway.call(name.bob, 'DELETE', `users/${name.bob}/connections`);
+    await call(name.bob, 'DELETE', `users/${name.bob}/connections`);
     await eventually(() => expect(bob.client.state).not.toBe('connected'));
     await eventually(async () => expect((await ann.room!.presence()).list.map(({ user }) => user)).toEqual([name.ann]));
     await say(ann, `${secret} 2`);
@@ -285,10 +302,10 @@ describe('Verified keys only', () => {
 });
 
 test('Nothing of what was said is on the server\'s disk, while it runs and after it has stopped', async () => {
-  const found = () => gateway.files().filter((file) => file.includes(secret));
-  expect(gateway.files().some((file) => file.includes('"e2e":1'))).toBe(true);
+  const found = () => files().filter((file) => file.includes(secret));
+  expect(files().some((file) => file.includes('"e2e":1'))).toBe(true);
   expect(found()).toEqual([]);
-  await gateway.stop();
-  expect(gateway.files().some((file) => file.includes('"e2e":1'))).toBe(true);
+  await gateway.terminate();
+  expect(files().some((file) => file.includes('"e2e":1'))).toBe(true);
   expect(found()).toEqual([]);
 });
