@@ -6,6 +6,7 @@ import { encryption, type Encryption, type EncryptionOptions, type KeyStore, mem
 import type { Message } from '../../src/index.js';
 import { clientOf } from '../support/clients.js';
 import { Gateway } from '../support/gateway.js';
+import { Network } from '../support/network.js';
 
 // Against the real server. What is secret in any of these tests has this in it, and it must be nowhere on the disk.
 const secret = 'wombat';
@@ -30,8 +31,8 @@ interface Device {
   messages: Message[];
 }
 
-async function device(user: string, { transport = 'signalr', ...options }: EncryptionOptions & { transport?: 'signalr' | 'sse' } = {}): Promise<Device> {
-  const client = clientOf(gateway, user, { transport });
+async function device(user: string, { transport = 'signalr', url = gateway.url, ...options }: EncryptionOptions & { transport?: 'signalr' | 'sse'; url?: string } = {}): Promise<Device> {
+  const client = clientOf(gateway, user, { transport, url });
   const e2e = encryption(client, options);
   const it: Device = { user, client, e2e, directs: [], refused: [], changed: [], messages: [] };
   client.on('direct', (message) => it.directs.push(message));
@@ -264,6 +265,28 @@ describe('Rooms', () => {
     await publish(name.ann, { messageId: 'x8', data: { e2e: 1, kind: 'room' } });
     await eventually(() => expect(bob.refused.map(({ code }) => code)).toEqual(wanted));
     expect(dataOf(bob.messages)).toEqual([`${secret} original`]);
+  });
+
+  test('what was kept, but not acknowledged before the connection broke, is sent again and shown once', async () => {
+    const name = names();
+    const network = await Network.to(gateway.url);
+    try {
+      const ann = await join(await device(name.ann, { url: network.url }), name.room);
+      const bob = await join(await device(name.bob), name.room);
+      await say(ann, `${secret} 1`);
+      const cut = network.cutAfter(/"Send"/);
+      const sent = Promise.all([2, 3, 4].map((i) => say(ann, `${secret} ${i}`)));
+      ann.e2e.direct(name.bob).send(`${secret} direct`);
+      await cut;
+      await eventually(() => expect(ann.client.state).toBe('reconnecting'));
+      network.restore();
+      await sent;
+      await eventually(() => expect([ann, bob].map(({ messages }) => dataOf(messages))).toEqual(Array(2).fill([1, 2, 3, 4].map((i) => `${secret} ${i}`))));
+      await eventually(() => expect(dataOf(bob.directs)).toEqual([`${secret} direct`]));
+      expect([...ann.refused, ...bob.refused]).toEqual([]);
+    } finally {
+      await network.close();
+    }
   });
 
   test('who loses the connection comes back, reads what was said, and speaks', async () => {
