@@ -64,7 +64,7 @@ class RealtimeClient implements Client {
     const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
     const url = (options.url ?? globalThis.location?.origin ?? '').replace(/\/+$/, '');
     if (!url) throw new TypeError('connect() needs the url of the gateway.');
-    this.#rest = new Rest({ url, tokens: this.#tokens, fetch, timeout: this.#requestTimeout });
+    this.#rest = new Rest({ url, tokens: this.#tokens, fetch, timeout: this.#requestTimeout, connected: () => this.state === 'connected' });
     const moved = () => this.#memory?.changed();
     const gap = (event: Gap) => this.#emitter.emit('gap', event);
     this.#inbox = new Channel({}, {
@@ -103,6 +103,7 @@ class RealtimeClient implements Client {
         notification: (message) => this.#notification(message),
         presence: (change) => this.#rooms.get(change.room)?.presenceChanged(change),
         gap: (event) => this.#gap(event),
+        inboxPositioned: (cursor) => this.#inbox.begin(cursor),
         event: (event) => this.#emitter.emit('event', event),
         requested: (request) => void this.#requests.receive(request),
       },
@@ -268,13 +269,21 @@ class RealtimeClient implements Client {
     return this.#transport();
   }
 
-  #session() {
+  async #session() {
     this.#identified();
+    let inboxEnd = this.#inbox.received;
+    if (inboxEnd === undefined || this.#notifications.received === undefined) {
+      // Where they end now, a client that has received none of them resumes, should the connection be lost before any comes.
+      const [inbox, notifications] = await Promise.all([this.#rest.inbox({ limit: 1 }), this.#rest.notifications({ limit: 1 })]);
+      inboxEnd = inbox.cursor!;
+      if (this.#notifications.received === undefined) this.#notifications.begin(notifications.cursor!);
+    }
     const wanted = [...this.#rooms.values()].filter((room) => room.wanted);
     return {
       rooms: new Map(wanted.map((room) => [room.name, room.channel.received] as const)),
       inbox: this.#inbox.received,
-      notifications: this.#notifications.received,
+      inboxEnd,
+      notifications: this.#notifications.received!,
     };
   }
 

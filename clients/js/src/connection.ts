@@ -18,7 +18,7 @@ const CHECK_TIMEOUT = 5_000;
 
 export interface ConnectionHooks {
   /** What a connection is to begin with. */
-  session(): Omit<Session, 'token' | 'user'>;
+  session(): Promise<Omit<Session, 'token' | 'user'>>;
   /** It is up; what follows is `connected`. */
   started(outcomes: Map<string, JoinOutcome>): void;
   /** It was up and is not any more. */
@@ -162,7 +162,8 @@ export class Connection {
       const transport = await this.#factories[this.#choice]!.create({ ...this.#context, events: this.#eventsOf(run) });
       if (run !== this.#run) return;
       this.#current = transport;
-      const session = { ...this.#hooks.session(), token, user: this.#tokens.user! };
+      const session = { ...(await this.#hooks.session()), token, user: this.#tokens.user! };
+      if (run !== this.#run) return;
       outcomes = await withTimeout(transport.start(session), this.#context.connectTimeout, 'Connecting');
       if (run !== this.#run) return;
       this.#transport = transport;
@@ -191,6 +192,7 @@ export class Connection {
       notification: mine(events.notification),
       presence: mine(events.presence),
       gap: mine(events.gap),
+      inboxPositioned: mine(events.inboxPositioned),
       event: mine(events.event),
       requested: mine(events.requested),
       closing: mine((closing) => this.#closing(closing)),

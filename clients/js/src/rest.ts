@@ -15,18 +15,22 @@ interface Call {
   timeout?: number;
 }
 
-/** The operations over REST. A token that is refused is renewed once. */
+/** The operations over REST. A token that is refused is renewed once, while there is a connection: before that, renewing it is the connection's matter. */
 export class Rest implements Operations {
   readonly #url: string;
   readonly #tokens: Tokens;
   readonly #fetch: typeof fetch;
   readonly #timeout: number;
+  readonly #connected: () => boolean;
 
-  constructor({ url, tokens, fetch, timeout }: { url: string; tokens: Tokens; fetch: typeof globalThis.fetch; timeout: number }) {
+  constructor({ url, tokens, fetch, timeout, connected }: {
+    url: string; tokens: Tokens; fetch: typeof globalThis.fetch; timeout: number; connected: () => boolean;
+  }) {
     this.#url = url;
     this.#tokens = tokens;
     this.#fetch = fetch;
     this.#timeout = timeout;
+    this.#connected = connected;
   }
 
   async send(to: Destination, { event, data, messageId, delivery, key }: OutgoingMessage): Promise<Ack> {
@@ -92,10 +96,9 @@ export class Rest implements Operations {
     await (await this.#call('GET', '/health/live')).text();
   }
 
-  /** Whether the gateway can be reached and takes the token at hand; rejects with why not. */
+  /** Whether the gateway can be reached and takes the token; rejects with why not. */
   async probe(): Promise<void> {
-    const [path] = pathOf({ kind: 'direct', user: this.#user() });
-    await (await this.#callWith(this.#tokens.current!, 'GET', path, { limit: 1 }, {})).text();
+    await this.inbox({ limit: 1 });
   }
 
   async #page(path: string, query: Query, { after, before, limit }: HistoryQuery): Promise<HistoryPage> {
@@ -118,7 +121,7 @@ export class Rest implements Operations {
     try {
       return await this.#callWith(token, method, path, query, call);
     } catch (error) {
-      if (!isUnauthenticated(error) || !this.#tokens.renewable) throw error;
+      if (!isUnauthenticated(error) || !this.#tokens.renewable || !this.#connected()) throw error;
       // Somebody else may have renewed it meanwhile.
       return this.#callWith(await this.#tokens.get(this.#tokens.current === token ? 'refused' : undefined), method, path, query, call);
     }

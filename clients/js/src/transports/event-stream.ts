@@ -1,7 +1,8 @@
 /** One event of a `text/event-stream` (https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream). */
 export interface StreamEvent {
   event: string;
-  data: string;
+  /** Undefined where there is an id and nothing else, of which an EventSource says nothing. */
+  data: string | undefined;
   /** Of this event, or the last before it that had one. */
   id: string;
 }
@@ -15,6 +16,7 @@ export class EventStreamParser {
   #event = '';
   #data: string[] = [];
   #id = '';
+  #moved = false;
   /** The last piece ended with a carriage return, to which a line feed may belong. */
   #afterReturn = false;
 
@@ -36,20 +38,20 @@ export class EventStreamParser {
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     if (field === 'event') this.#event = value;
     else if (field === 'data') this.#data.push(value);
-    else if (field === 'id' && !value.includes('\0')) this.#id = value;
+    else if (field === 'id' && !value.includes('\0')) {
+      this.#id = value;
+      this.#moved = true;
+    }
     return undefined;
   }
 
-  /** One without data is none; its id counts. */
   #dispatch(): StreamEvent | undefined {
-    const event = { event: this.#event || 'message', data: this.#data.join('\n'), id: this.#id };
-    const any = this.#data.length > 0;
+    const [data, moved, id] = [this.#data, this.#moved, this.#id];
+    const event = this.#event || 'message';
     this.#event = '';
     this.#data = [];
-    return any ? event : undefined;
-  }
-
-  get lastId(): string {
-    return this.#id;
+    this.#moved = false;
+    if (data.length > 0) return { event, data: data.join('\n'), id };
+    return moved ? { event, data: undefined, id } : undefined;
   }
 }

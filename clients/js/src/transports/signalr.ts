@@ -30,15 +30,9 @@ export class SignalRTransport implements Transport {
       await this.#context.rest.probe();
       throw new TransportBlocked('SignalR', error);
     }
-    const outcomes = await Promise.all([...session.rooms].map(async ([room, cursor]): Promise<[string, JoinOutcome]> => {
-      try {
-        return [room, await this.join(room, cursor)];
-      } catch (error) {
-        return [room, error as Error];
-      }
-    }));
+    const [outcomes] = await Promise.all([this.#joinAll(session.rooms), this.#positionInbox(session)]);
     if (this.#hub !== hub) throw new RealtimeError('connection_lost', 'The connection was closed while the rooms were joined.');
-    return new Map(outcomes);
+    return outcomes;
   }
 
   stop(): void {
@@ -132,14 +126,32 @@ export class SignalRTransport implements Transport {
     await this.#invoke('Answer', NO_REQUEST);
   }
 
+  async #joinAll(rooms: Session['rooms']): Promise<Map<string, JoinOutcome>> {
+    const outcomes = await Promise.all([...rooms].map(async ([room, cursor]): Promise<[string, JoinOutcome]> => {
+      try {
+        return [room, await this.join(room, cursor)];
+      } catch (error) {
+        return [room, error as Error];
+      }
+    }));
+    return new Map(outcomes);
+  }
+
+  /** What no connection of the user had been handed comes before the first answer. What came to the inbox until the session began has been received then, here or elsewhere. */
+  async #positionInbox({ inbox, inboxEnd }: Session): Promise<void> {
+    if (inbox !== undefined) return;
+    await this.ping();
+    this.#context.events.inboxPositioned(inboxEnd);
+  }
+
   #build({ inbox, notifications }: Session): HubConnection {
     const { url, events, webSocket } = this.#context;
     const query = new URLSearchParams();
     if (inbox !== undefined) query.set('inbox', inbox);
-    if (notifications !== undefined) query.set('notifications', notifications);
+    query.set('notifications', notifications);
     // Without the negotiation the connection needs no sticky sessions, and is there a round trip earlier.
     const hub = new HubConnectionBuilder()
-      .withUrl(`${url}/hub${query.size ? `?${query}` : ''}`, {
+      .withUrl(`${url}/hub?${query}`, {
         accessTokenFactory: () => this.#token,
         skipNegotiation: true,
         transport: HttpTransportType.WebSockets,

@@ -1,6 +1,6 @@
 import type { Job, StartedJob } from '../api.js';
 import { fromWire } from '../binary.js';
-import { INBOX, NOTIFICATIONS, roomChannel } from '../cursor.js';
+import { INBOX, NOTIFICATIONS, parseCursor, roomChannel } from '../cursor.js';
 import { Deferred } from '../deferred.js';
 import { errorOfResponse, isPermanent, RealtimeError } from '../errors.js';
 import type { Ack, Closing, Destination, Gap, HistoryPage, HistoryQuery, Message, Presence, PresenceChange, UserKeys } from '../messages.js';
@@ -29,8 +29,7 @@ export class SseTransport implements Transport {
   /** How far each channel was received; a room that is followed has one. */
   readonly #cursors = new Map<string, string>();
   readonly #rooms = new Set<string>();
-  /** The last id of a stream: the cursors of all its channels, also of those that brought nothing yet. */
-  #lastId = '';
+  #inboxEpoch = '';
   #reopening: Deferred<void> | undefined;
   /** One after another. */
   #opening: Promise<void> = Promise.resolve();
@@ -41,10 +40,11 @@ export class SseTransport implements Transport {
     this.#context = context;
   }
 
-  async start({ token, rooms, inbox, notifications }: Session): Promise<Map<string, JoinOutcome>> {
+  async start({ token, rooms, inbox, inboxEnd, notifications }: Session): Promise<Map<string, JoinOutcome>> {
     this.#token = token;
     if (inbox !== undefined) this.#cursors.set(INBOX, inbox);
-    if (notifications !== undefined) this.#cursors.set(NOTIFICATIONS, notifications);
+    this.#inboxEpoch = parseCursor(inboxEnd).epoch;
+    this.#cursors.set(NOTIFICATIONS, notifications);
     const outcomes = new Map<string, JoinOutcome>();
     const admit = async (room: string, cursor: string | undefined, check: boolean) => {
       try {
@@ -177,12 +177,10 @@ export class SseTransport implements Transport {
   async #open(): Promise<void> {
     const stream = new Stream(this.#context.fetch);
     this.#next = stream;
-    // The later of two cursors of a channel counts: the id has those of the channels that brought nothing yet.
-    const lastEventId = [this.#lastId, ...this.#cursors.values()].filter(Boolean).join(',');
     const query = new URLSearchParams({ user: '1' });
     for (const room of this.#rooms) query.append('room', room);
     await stream.open(`${this.#context.url}/events?${query}`, {
-      Authorization: `Bearer ${this.#token}`, ...(lastEventId && { 'Last-Event-ID': lastEventId }),
+      Authorization: `Bearer ${this.#token}`, 'Last-Event-ID': [...this.#cursors.values()].join(','),
     });
     if (this.#stopped) return stream.stop();
     const former = this.#stream;
@@ -195,8 +193,8 @@ export class SseTransport implements Transport {
     try {
       for await (const event of stream) {
         if (stream !== this.#stream) return;
-        this.#lastId = event.id;
-        this.#receive(event);
+        if (event.data === undefined) this.#position(event.id);
+        else this.#receive(event.event, event.data);
       }
       throw new RealtimeError('connection_lost', 'The event stream has ended.');
     } catch (error) {
@@ -209,7 +207,16 @@ export class SseTransport implements Transport {
     this.#context.events.closed(error);
   }
 
-  #receive({ event, data: text }: StreamEvent): void {
+  /** The first id has the cursors of all channels; the inbox's tells where that begins, if nobody knew. */
+  #position(id: string): void {
+    if (this.#cursors.has(INBOX)) return;
+    const cursor = id.split(',').find((each) => parseCursor(each).epoch === this.#inboxEpoch);
+    if (cursor === undefined) return;
+    this.#cursors.set(INBOX, cursor);
+    this.#context.events.inboxPositioned(cursor);
+  }
+
+  #receive(event: string, text: string): void {
     const { events } = this.#context;
     const data = JSON.parse(text) as unknown;
     if (isRoomMessage(data, event)) {

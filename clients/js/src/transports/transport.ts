@@ -50,8 +50,11 @@ export interface Session {
   user: string;
   /** Rooms to be in, and how far each was received. */
   rooms: ReadonlyMap<string, string | undefined>;
+  /** How far the inbox was received; undefined for a client that begins with what no connection of the user has been handed yet. */
   inbox: string | undefined;
-  notifications: string | undefined;
+  /** Where the inbox ended shortly before. It is no place to begin at, but what one is recognized by: its epoch is the inbox's. */
+  inboxEnd: string;
+  notifications: string;
 }
 
 /** What a transport reports. Messages come as docs/api.md has them, with binary data as `Uint8Array`; what came before is sorted out by the receiver. */
@@ -61,6 +64,8 @@ export interface TransportEvents {
   notification(message: Message): void;
   presence(change: PresenceChange): void;
   gap(gap: Gap): void;
+  /** For a session without a cursor of the inbox: what has not come yet comes after this one. */
+  inboxPositioned(cursor: string): void;
   closing(closing: Closing): void;
   event(event: AppEvent): void;
   /** The server, or a user, asks. */

@@ -37,6 +37,18 @@ export function inState(client: Client, state: Client['state']): Promise<void> {
   });
 }
 
+/** Resolves when the client has nothing more to send. */
+export function emptied({ outbox }: Client): Promise<void> {
+  if (outbox.size === 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const stop = outbox.on('change', () => {
+      if (outbox.size > 0) return;
+      stop();
+      resolve();
+    });
+  });
+}
+
 /** What a page leaves in a Storage. */
 export class MemoryStorage {
   readonly items = new Map<string, string>();

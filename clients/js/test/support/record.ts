@@ -28,8 +28,8 @@ export class Recorded<T> {
 
 
 /** Records an event's first argument. */
-export function record<T>(source: { on(event: never, handler: (item: never) => void): () => void }, event: string): Recorded<T> {
+export function record<T>(source: { on(event: never, handler: never): () => void }, event: string): Recorded<T> {
   const recorded = new Recorded<T>();
-  source.on(event as never, ((item: T) => recorded.push(item)) as (item: never) => void);
+  source.on(event as never, ((item: T) => recorded.push(item)) as never);
   return recorded;
 }
