@@ -2,8 +2,9 @@ import type { Client, Room, Sent } from '../api.js';
 import { type Codec, type DecodeContext, type EncodeContext, type Refused, refuse } from '../codec.js';
 import { isPermanent, RealtimeError } from '../errors.js';
 import type { Message } from '../messages.js';
+import { Counts } from './counts.js';
 import { Directory } from './directory.js';
-import { type Count, type DeviceKey, isObject, newId, readDirect, readRoom, sealDirect, sealRoom } from './envelope.js';
+import { type DeviceKey, isObject, newId, readDirect, readRoom, sealDirect, sealRoom } from './envelope.js';
 import { Events } from './events.js';
 import { DeviceStore, type KeyStore } from './keyStore.js';
 import { type Incoming, openMessage, sessionName } from './opening.js';
@@ -33,21 +34,6 @@ export interface Identity {
   device: DeviceKey;
   store: DeviceStore;
   directory: Directory;
-}
-
-/**
- * What this run of the client has encrypted in each conversation. The outbox sends the messages of one conversation one after another, so whichever try of one
- * the server keeps, it has a higher count than what was kept before.
- */
-class Counts {
-  readonly #session = newId();
-  readonly #last = new Map<string, number>();
-
-  next(conversation: string): Count {
-    const n = (this.#last.get(conversation) ?? 0) + 1;
-    this.#last.set(conversation, n);
-    return { session: this.#session, n };
-  }
 }
 
 /** Encrypts what the client sends and decrypts what it receives, and takes part in the exchange of room keys. */
@@ -80,11 +66,12 @@ export class EncryptionCodec implements Codec {
     if (client.state === 'connected') {
       this.#connected();
     }
+    // Its rooms tell by their state that they are not joined any more.
     return () => {
       this.#stops.splice(0).forEach((stop) => stop());
       this.#connectionLost();
       for (const room of this.#rooms.values()) {
-        void room.then((exchange) => exchange.close());
+        room.then((exchange) => exchange.close(), () => undefined);
       }
     };
   }
@@ -143,9 +130,6 @@ export class EncryptionCodec implements Codec {
   #connectionLost(): void {
     // What they say of who has which key will not be true any more.
     [...this.#handOvers].forEach((sent) => sent.discard());
-    for (const room of this.#rooms.values()) {
-      void room.then((exchange) => this.#client.state !== 'connected' && exchange.endStay());
-    }
   }
 
   // ---- Sending -----------------------------------------------------------------------------------------------------------------------
@@ -236,11 +220,19 @@ export class EncryptionCodec implements Codec {
     const opened = await this.#tryToOpen(message, context);
     if (opened instanceof Refusal) {
       if (opened.code === 'unknown_room_key') {
-        this.#late = [...this.#late, { message, context, id: (message.data as { key: string }).key }].slice(-maxLate);
+        const others = this.#late.filter((each) => message.cursor === undefined || each.message.cursor !== message.cursor);
+        this.#late = [...others, { message, context, id: (message.data as { key: string }).key }].slice(-maxLate);
       }
-      this.events.emit('refused', { code: opened.code, message: opened.message, refused: message });
+      this.#reportRefused(opened, message);
     }
     return opened;
+  }
+
+  #reportRefused({ code, message }: Refusal, refused: Message): void {
+    // Keys that were handed over before this device existed it asks for, where it needs them.
+    if (refused.event !== roomKeyEvent || code !== 'not_for_this_device') {
+      this.events.emit('refused', { code, message, refused });
+    }
   }
 
   async #tryToOpen(message: Message, context: DecodeContext): Promise<{ data: unknown } | Refusal> {
@@ -357,17 +349,12 @@ export class EncryptionCodec implements Codec {
         void exchange.find(id);
       }
     }
-    begun.catch((error) => {
-      if (!(error instanceof NotInRoomError)) {
-        exchange.endStay();
-        this.#report(error);
-      }
-    });
+    begun.catch((error) => error instanceof NotInRoomError || this.#report(error));
   }
 
   async #handOver({ user, device, directory }: Identity, to: string, data: HandOver): Promise<void> {
-    const recipients = (await directory.usable(to)).filter((key) => to !== user || key !== device.name);
-    if (recipients.length === 0) {
+    const recipients = await directory.usable(to);
+    if (recipients.every((key) => to === user && key === device.name)) {
       return;
     }
     const message = { from: user, to, event: roomKeyEvent, messageId: newId() };
@@ -395,9 +382,7 @@ export class EncryptionCodec implements Codec {
     }
     const handOver = readHandOver(opened.data);
     if (!handOver) {
-      const { code, message: sentence } = new Refusal('malformed');
-      this.events.emit('refused', { code, message: sentence, refused: message });
-      return;
+      return this.#reportRefused(new Refusal('malformed'), message);
     }
     const exchange = await this.#rooms.get(handOver.room);
     if (exchange) {
@@ -433,7 +418,7 @@ export class EncryptionCodec implements Codec {
 async function presenceOf(room: Room): Promise<string[]> {
   const { members, list } = await room.presence();
   if (members > list.length) {
-    throw new RealtimeError('room_too_large', `'${room.name}' has ${members} members, of whom the server names ${list.length}: rooms as large are not encrypted.`);
+    throw new RealtimeError('room_too_large', `'${room.name}' has ${members} members, of whom the server names ${list.length}: rooms as large are not encrypted.`, { permanent: true });
   }
   return list.map(({ user }) => user);
 }

@@ -108,7 +108,7 @@ export class RoomExchange {
     const stay: Stay = { entered: Promise.resolve(), over, end, asks: new Set(), ids: new Set() };
     this.#stay = stay;
     stay.entered = Promise.race([this.#learnPresence(stay), over]).then(() => this.#askForWanted());
-    stay.entered.catch(() => undefined);
+    stay.entered.catch(() => this.#stay === stay && this.endStay());
     return stay.entered;
   }
 

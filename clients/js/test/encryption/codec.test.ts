@@ -447,6 +447,7 @@ describe('Rooms', () => {
     await settled();
     expect(messages.map(({ data }) => data)).toEqual([1]);
     expect(shown(other)).toEqual([1]);
+    expect([bob, other, third].flatMap(({ refused }) => refused)).toEqual([]);
   });
 
   test('a key that somebody who is not in the room hands out is not encrypted with', async () => {
@@ -564,7 +565,8 @@ describe('Rooms', () => {
     ann.client.disconnect();
     ann.client.connect();
     await settled();
-    await say(ann, 1);
+    const sent = await say(ann, 1);
+    await expect(sent.kept).rejects.toMatchObject({ code: 'room_too_large' });
     expect(server.channel('room:general').log).toEqual([]);
     expect(ann.errors[0]).toMatchObject({ code: 'room_too_large' });
   });

@@ -220,10 +220,45 @@ const sequences = [
   sequence('refused messages are not remembered', [other(first, { messageId: 'x' }), 'mismatch'], [first]),
 ];
 
+// Which key bob encrypts with, after each step. Keys are named by their index in roomKeys of the room general.
+const handed = (key: number, from: string, answersOwn: boolean, holders?: string[]) => ({ handed: { key, from, answersOwn, ...(holders && { holders }) } });
+const freshness = [
+  { name: 'what came in answer to a request, with holders who are all there', steps: [
+    { present: ['ann'] }, { ...handed(0, 'ann', true, ['ann', 'bob']), use: 0 }, { joined: 'carol', use: 0 }, { left: 'carol', use: null }, { joined: 'carol', use: null },
+    { ...handed(0, 'ann', true, ['ann', 'bob', 'carol']), use: 0 },
+  ] },
+  { name: 'not what came unasked', steps: [{ present: ['ann'] }, { ...handed(0, 'ann', false, ['ann', 'bob']), use: null }] },
+  { name: 'not what came without holders', steps: [{ present: ['ann'] }, { ...handed(0, 'ann', true), use: null }] },
+  { name: 'not with a holder who is not there', steps: [{ present: ['ann'] }, { ...handed(0, 'ann', true, ['ann', 'carol']), use: null }] },
+  { name: 'not from somebody who is not there', steps: [{ present: ['ann'] }, { ...handed(0, 'carol', true, ['ann', 'bob']), use: null }] },
+  { name: 'the highest generation', steps: [
+    { present: ['ann'] }, { ...handed(0, 'ann', true, ['ann']), use: 0 }, { ...handed(1, 'ann', true, ['ann']), use: 1 }, { left: 'ann', use: null },
+  ] },
+  { name: 'none after the stay', steps: [
+    { present: ['ann'] }, { ...handed(0, 'ann', true, ['ann']), use: 0 }, { stayEnds: true, use: null }, { present: ['ann'], use: null },
+    { ...handed(0, 'ann', true, ['ann', 'bob']), use: 0 },
+  ] },
+  { name: 'none with somebody who has asked and is not there', steps: [{ present: ['ann'] }, { ...handed(0, 'ann', true, ['ann']), use: 0 }, { asked: 'carol', use: null }] },
+].map(({ name, steps }) => ({ name, steps: steps.map((step) => ({ use: null, ...step })) }));
+
+const handOver = { room: 'general', key: encode(general.key), generation: 1 };
+const ask = encode(bytes('ask', 16));
+const handOvers = {
+  valid: [handOver, { ...handOver, holders: [] }, { ...handOver, holders: ['ann', 'bob'], ask }, { ...handOver, generation: 2147483647 }, { ...handOver, more: 1 }],
+  invalid: [
+    null, [], 'text', {}, { ...handOver, room: undefined }, { ...handOver, room: 1 }, { ...handOver, key: undefined }, { ...handOver, key: `${handOver.key}=` },
+    { ...handOver, key: ask }, { ...handOver, generation: undefined }, { ...handOver, generation: 0 }, { ...handOver, generation: -1 }, { ...handOver, generation: 1.5 },
+    { ...handOver, generation: '1' }, { ...handOver, generation: 2147483648 }, { ...handOver, holders: null }, { ...handOver, holders: 'ann' },
+    { ...handOver, holders: [1] }, { ...handOver, ask: null }, { ...handOver, ask: '' }, { ...handOver, ask: handOver.key },
+  ],
+};
+
 export const vectors = {
   about: 'Vectors of docs/encryption.md, written by clients/js/test/vectors.mjs. A message is as the server sends it, with the reader as "to" where it is direct; '
     + '"device" names the reader\'s device. The reader knows "directory", and of "roomKeys" those that are "known"; with "verified" it uses only these keys. '
-    + 'Each of "messages" is read by a client that has read nothing before, the steps of each of "sequences" one after the other by the same client.',
+    + 'Each of "messages" is read by a client that has read nothing before, the steps of each of "sequences" one after the other by the same client. '
+    + '"freshness" tells which key (by its index in "roomKeys") the user bob encrypts with in the room general after each step; null where he has to make or ask for one. '
+    + '"handOvers" is the data of hand-overs.',
   base64url: {
     valid: [['', ''], ['AA', '00'], ['AAA', '0000'], ['_-8', 'ffef'], ['AAAA', '000000']].map(([text, hex]) => ({ text, hex })),
     invalid: ['A', 'AB', 'AAB', 'AA==', 'AA=', '+/8', 'AAAAA', 'AA A', 'AA\n', 'Ä', 'AAA.'],
@@ -237,4 +272,6 @@ export const vectors = {
   roomKeys: [...known, unknown].map((each) => ({ ...each, key: encode(each.key), known: each !== unknown })),
   messages,
   sequences,
+  freshness,
+  handOvers,
 };

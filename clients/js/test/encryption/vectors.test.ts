@@ -6,7 +6,7 @@ import { fingerprint } from '../../src/encryption/fingerprint.js';
 import { openMessage, type Reader } from '../../src/encryption/opening.js';
 import { Refusal } from '../../src/encryption/refusal.js';
 import { Replays } from '../../src/encryption/replays.js';
-import { roomKeyId } from '../../src/encryption/roomKeys.js';
+import { readHandOver, roomKeyId, RoomKeys } from '../../src/encryption/roomKeys.js';
 
 const vectors = JSON.parse(readFileSync(new URL('../../../../tests/Encryption/vectors.json', import.meta.url), 'utf8'));
 
@@ -61,6 +61,27 @@ describe('The vectors that both clients check', () => {
       return result instanceof Refusal ? result.code : undefined;
     });
     expect(results).toEqual(vector.steps.map((step: any) => step.refused));
+  });
+
+  test.each<any>(vectors.freshness)('which key to encrypt with: $name', ({ steps }) => {
+    const keys = new RoomKeys('general', 'bob');
+    for (const { present, handed, joined, left, asked, stayEnds, use } of steps) {
+      if (present) keys.present(present);
+      if (handed) {
+        const { room, key, generation } = vectors.roomKeys[handed.key];
+        keys.handed({ room, key, generation, holders: handed.holders }, handed.from, handed.answersOwn);
+      }
+      if (joined) keys.joined(joined);
+      if (left) keys.left(left);
+      if (asked) keys.mayHave(asked);
+      if (stayEnds) keys.endStay();
+      expect(keys.toEncryptWith()?.id ?? null).toBe(use === null ? null : vectors.roomKeys[use].id);
+    }
+  });
+
+  test('hand-overs', () => {
+    vectors.handOvers.valid.forEach((data: unknown) => expect(readHandOver(data)).toEqual(data));
+    vectors.handOvers.invalid.forEach((data: unknown) => expect(readHandOver(data), JSON.stringify(data)).toBeUndefined());
   });
 
   test.each<any>(vectors.messages.filter((each: any) => each.opens))('sealed anew it opens as well: $name', (vector) => {
