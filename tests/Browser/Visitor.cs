@@ -32,12 +32,12 @@ sealed class Visitor(IPage page, ServerProcess server, string user) : IAsyncDisp
     }
 
     /// <summary>These messages of the open room, in this order, and no others.</summary>
-    public Task SeesAsync(params string[] texts) => SeesAsync("message", texts);
+    public Task SeesAsync(params string[] texts) => ListsAsync("message", texts);
 
     /// <summary>The same of the open conversation with a user.</summary>
-    public Task SeesDirectAsync(params string[] texts) => SeesAsync("direct-message", texts);
+    public Task SeesDirectAsync(params string[] texts) => ListsAsync("direct-message", texts);
 
-    public async Task SeesAsync(string testId, params string[] texts)
+    async Task ListsAsync(string testId, string[] texts)
     {
         var messages = this[testId];
         await Expect(messages).ToHaveCountAsync(texts.Length, new() { Timeout = Patience });

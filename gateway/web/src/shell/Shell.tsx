@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { label } from '../chat/conversation.ts';
 import { ConversationView } from '../chat/ConversationView.tsx';
 import type { Desk } from '../chat/desk.ts';
@@ -30,13 +31,15 @@ export function Shell({ desk }: { desk: Desk }) {
   // Members and keys are of a conversation.
   const shown = panel === 'inspector' || (panel === 'members' && open?.kind === 'room') || (panel === 'security' && open) ? panel : null;
 
+  // The focus goes back to where it came from, which is out of reach until the drawer has gone.
   const closeNav = useCallback(() => {
-    setNavOpen(false);
+    flushSync(() => setNavOpen(false));
     document.querySelector<HTMLElement>('.menu')?.focus();
   }, []);
   const closePanel = useCallback(() => {
-    document.querySelector<HTMLElement>('.top [aria-controls=panel][aria-expanded=true]')?.focus();
-    setPanel(null);
+    const opener = document.querySelector<HTMLElement>('.top [aria-controls=panel][aria-expanded=true]');
+    flushSync(() => setPanel(null));
+    opener?.focus();
   }, []);
 
   useEffect(() => {
