@@ -115,8 +115,8 @@ public sealed class ToolTests(BrowserFixture browser)
         await root["broadcast-input"].FillAsync("Maintenance at ten");
         await root["broadcast-button"].ClickAsync();
         await Visitor.ShowsAsync(ann["announcement"].First, "Maintenance at ten");
+        await Visitor.ShowsAsync(ann["announcement"].First, "root-n");
         await Visitor.ShowsAsync(bob["notification"], "Maintenance at ten");
-        await Visitor.ShowsAsync(bob["notification"], "root-n");
     }
 
     async Task<Visitor> DeployAsync(string user, string feature, bool fails = false)

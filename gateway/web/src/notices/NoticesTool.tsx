@@ -18,7 +18,7 @@ export function NoticesTool({ desk }: { desk: Desk }) {
                 <li key={id} data-testid="announcement">
                   <time dateTime={at.toISOString()}>{withSeconds(at)}</time>
                   <span className="value">{text}</span>
-                  <span className="by">{from ?? 'the server'}</span>
+                  <span className="by">{from}</span>
                 </li>
               ))}
             </ul>

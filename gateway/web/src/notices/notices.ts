@@ -41,7 +41,7 @@ export class Notices extends Model {
     if (this.received.some((known) => known.id === id)) return;
     const text = textOf(data);
     this.received = [{ id, text, from, at: new Date(time) }, ...this.received].slice(0, KEPT);
-    this.toasts.show({ kind: 'notification', title: from ?? 'The server', text });
+    this.toasts.show({ kind: 'notification', title: from ?? 'Announcement:', text });
     this.changed();
   }
 }
