@@ -413,7 +413,11 @@ class RealtimeClient implements Client {
     message: Message, context: () => DecodeContext, { accept, refuse }: { accept: (message: Message) => void; refuse: (refusal: Refusal) => void },
   ): Promise<() => void> | undefined {
     if (!this.#codec) return undefined;
-    return this.#decode(message, context()).then((result) => () => (isRefused(result) ? refuse(result.refused) : accept(result)));
+    return this.#decode(message, context()).then((result) => () => {
+      if (result === undefined) return;
+      if (isRefused(result)) refuse(result.refused);
+      else accept(result);
+    });
   }
 
   async #decode(message: Message, context: DecodeContext) {
@@ -429,6 +433,7 @@ class RealtimeClient implements Client {
     const decoded: Message[] = [];
     for (const message of messages) {
       const result = await this.#decode(message, context(message));
+      if (result === undefined) continue;
       decoded.push(isRefused(result) ? { ...message, data: null, refused: result.refused } : result);
     }
     return decoded;

@@ -26,9 +26,10 @@ export interface Codec {
 
   /**
    * Returns the message with its data decoded (and `encrypted: true` where it was), or why it is not accepted. Messages of one channel come one after another,
-   * in order, whatever this waits for. What it throws is reported as a refusal with the code `malformed`.
+   * in order, whatever this waits for. What it throws is reported as a refusal with the code `malformed`. Undefined: it is the codec's own, and in a page of the
+   * history like those that `intercept` takes from what is delivered: nobody else sees it.
    */
-  decode(message: Message, context: DecodeContext): Promise<Message | Refused>;
+  decode(message: Message, context: DecodeContext): Promise<Message | Refused | undefined>;
 }
 
 export interface Refused {

@@ -11,7 +11,8 @@ const LISTENING = /Now listening on: (http:\/\/\S+)/;
 /** The server as it is shipped, in a process that can be killed and started again at the same address, with the same data. */
 export class Gateway {
   readonly #settings: Record<string, string>;
-  readonly #dataFolder = mkdtempSync(join(tmpdir(), 'realtime-js-'));
+  /** Where the log is; gone with `stop`. */
+  readonly dataFolder = mkdtempSync(join(tmpdir(), 'realtime-js-'));
   #process: ChildProcess | undefined;
   url = 'http://127.0.0.1:0';
 
@@ -30,7 +31,7 @@ export class Gateway {
 
   /** Where it has no address yet, at a free port. */
   async restart(): Promise<void> {
-    const settings = { 'Realtime:Store:DataFolder': this.#dataFolder, ...this.#settings };
+    const settings = { 'Realtime:Store:DataFolder': this.dataFolder, ...this.#settings };
     const process_ = spawn('dotnet', [GATEWAY, '--urls', this.url, ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)], {
       // Not in the repository: the gateway takes the settings beside its assembly.
       cwd: join(GATEWAY, '..'),
@@ -66,7 +67,7 @@ export class Gateway {
 
   async stop(): Promise<void> {
     await this.kill();
-    rmSync(this.#dataFolder, { recursive: true, force: true });
+    rmSync(this.dataFolder, { recursive: true, force: true });
   }
 
   /** A token as anyone gets in Development; the query as docs/api.md has it. */
