@@ -37,6 +37,27 @@ public sealed class ChatPageTests(BrowserFixture browser)
     }
 
     [Fact]
+    public async Task Where_the_log_has_been_lost_the_page_says_that_messages_may_be_missing()
+    {
+        await using var server = await ServerProcess.StartAsync();
+        await using var ann = await browser.OpenAsync(server, "ann", "room=general&transport=signalr");
+        await ann.SayAsync("before");
+        await ann.AllIsKeptAsync();
+        await server.KillAsync();
+        foreach (string file in Directory.GetFiles(server.DataFolder))
+        {
+            File.Delete(file);
+        }
+
+        await server.RestartAsync();
+        await ann.IsAsync("connected");
+        await Visitor.IsThereAsync(ann["gap-marker"]);
+        await ann.SayAsync("after");
+        await ann.AllIsKeptAsync();
+        await ann.SeesAsync("before", "after");
+    }
+
+    [Fact]
     public async Task Who_comes_and_goes_is_seen_by_all_members_of_the_room()
     {
         await using var ann = await browser.OpenAsync(browser.Server, "ann-p", "room=presence&transport=signalr");

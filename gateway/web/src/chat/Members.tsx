@@ -1,4 +1,4 @@
-import { useModel } from '../model.ts';
+import { usePresence } from 'orleans-realtime/react';
 import { PanelFrame } from '../shell/PanelFrame.tsx';
 import { Avatar } from '../ui/Avatar.tsx';
 import type { Conversation } from './conversation.ts';
@@ -7,8 +7,7 @@ import type { Desk } from './desk.ts';
 const SHOWN = 200;
 
 export function Members({ desk, conversation, drawer, onClose }: { desk: Desk; conversation: Conversation; drawer: boolean; onClose: () => void }) {
-  const conversations = useModel(desk.conversations);
-  const { count, list } = conversations.room(conversation).members;
+  const { count, list } = usePresence(conversation.name);
   const shown = list.slice(0, SHOWN);
   const more = count - shown.length;
 
@@ -23,7 +22,7 @@ export function Members({ desk, conversation, drawer, onClose }: { desk: Desk; c
               ) : (
                 <button type="button" className="open" data-testid="member-item" data-user={user} title={`Write to ${user}`} onClick={() => {
                   if (drawer) onClose();
-                  desk.show(conversations.writeTo(user));
+                  desk.show(desk.conversations.writeTo(user));
                 }}>
                   <Avatar user={user} /><span className="name">{user}</span>
                 </button>

@@ -188,7 +188,6 @@ export class Conversations extends Model {
         this.changed();
       }),
       room.on('reset', () => void this.#loadNewest(conversation)),
-      room.on('members', () => this.changed()),
       room.on('error', (error) => this.#refused(conversation, error)),
     );
     try {

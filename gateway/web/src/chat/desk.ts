@@ -1,4 +1,4 @@
-import { connect, type Client, type ConnectionInfo } from 'orleans-realtime';
+import { connect, type Client } from 'orleans-realtime';
 import { socketIO } from 'orleans-realtime/socketio';
 import { Deployments } from '../deployments/deployments.ts';
 import { Security } from '../encryption/security.ts';
@@ -33,8 +33,9 @@ export class Desk extends Model {
   /** The tool on the screen; null where a conversation is. */
   tool: Tool | null = null;
   client!: Client;
+  /** Of the clients before this one. */
+  reconnectsBefore = 0;
   #ends: (() => void)[] = [];
-  #reconnectsBefore = 0;
 
   constructor(readonly tokens: TokenSource) {
     super();
@@ -42,18 +43,13 @@ export class Desk extends Model {
     this.memory = new Memory(this.user);
     this.security = new Security(this.user, this.toasts);
     this.conversations = new Conversations(this.user, this.memory, new EncryptedConversations(this.user), this.security, this.toasts);
-    this.deployments = new Deployments(this.memory, tokens);
+    this.deployments = new Deployments(this.memory);
     this.topics = new Topics(this.memory);
     this.#connect();
     this.#showFirst();
     addEventListener('online', () => {
       if (this.client.state !== 'connected') this.client.reconnect();
     });
-  }
-
-  get info(): ConnectionInfo {
-    const { reconnects, ...info } = this.client.info;
-    return { ...info, reconnects: reconnects + this.#reconnectsBefore };
   }
 
   /** A conversation by its id, or a tool. */
@@ -84,7 +80,7 @@ export class Desk extends Model {
   }
 
   #replaceClient(): void {
-    this.#reconnectsBefore += this.client.info.reconnects;
+    this.reconnectsBefore += this.client.info.reconnects;
     this.client.close();
     this.#connect();
     this.flush();
@@ -99,11 +95,7 @@ export class Desk extends Model {
       storage: sessionStorage,
     });
     this.client = client;
-    this.#ends = [
-      client.on('state', () => this.flush()),
-      client.on('info', () => this.changed()),
-      client.on('error', (error) => console.warn(error)),
-    ];
+    this.#ends = [client.on('error', (error) => console.warn(error))];
     // The codec comes before everything that is sent or joined.
     this.security.attach(client);
     for (const part of [this.conversations, this.deployments, this.topics, this.requests, this.notices, this.latency]) part.attach(client);

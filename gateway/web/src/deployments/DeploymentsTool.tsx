@@ -1,7 +1,6 @@
 import { type FormEvent, useState } from 'react';
 import type { Desk } from '../chat/desk.ts';
 import { useModel } from '../model.ts';
-import { Icon } from '../ui/icons.tsx';
 import { messageOf } from '../ui/text.ts';
 import type { Deployment } from './deployments.ts';
 
@@ -49,9 +48,8 @@ function Start({ desk }: { desk: Desk }) {
 const STATUS = { running: 'running', completed: 'completed', failed: 'failed', cancelled: 'cancelled', gone: 'no longer known' } as const;
 const TONES = { running: 'accent', completed: 'good', failed: 'bad', cancelled: '', gone: '' } as const;
 
-function Card({ desk, deployment: { id, feature, status, live, progress, steps, message } }: { desk: Desk; deployment: Deployment }) {
+function Card({ desk, deployment: { id, feature, status, lost, progress, message } }: { desk: Desk; deployment: Deployment }) {
   const [cancelling, setCancelling] = useState(false);
-  const lost = status === 'running' && !live;
   const cancel = async () => {
     setCancelling(true);
     try {
@@ -74,18 +72,11 @@ function Card({ desk, deployment: { id, feature, status, live, progress, steps, 
         <output>{progress} %</output>
       </div>
       <div className="foot">
-        {message && status !== 'running' ? <p className={status === 'failed' ? 'error' : 'muted'} data-testid="deployment-message">{message}</p> : <Steps steps={steps} done={status === 'completed'} />}
-        {lost && <p className="muted">The deployment goes on; its progress follows once the connection is back.</p>}
+        <p className={status === 'failed' ? 'error' : 'muted'} data-testid="deployment-message">
+          {lost ? 'The deployment goes on. Its progress follows once the connection is back.' : message ?? 'starting'}
+        </p>
         {status === 'running' && !lost && <button type="button" className="secondary danger" data-testid="cancel-deployment" disabled={cancelling} onClick={() => void cancel()}>Cancel</button>}
       </div>
     </article>
-  );
-}
-
-function Steps({ steps, done }: { steps: readonly string[]; done: boolean }) {
-  return (
-    <ol className="steps" aria-label="Steps">
-      {steps.map((step, index) => <li key={step}>{(done || index < steps.length - 1) && <Icon name="check" />}{step}</li>)}
-    </ol>
   );
 }

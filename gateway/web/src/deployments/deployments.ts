@@ -1,17 +1,16 @@
 import { RealtimeError, type Client, type JobStatus } from 'orleans-realtime';
+import type { SSEView } from 'orleans-realtime/react';
 import type { Memory } from '../chat/memory.ts';
 import { Model } from '../model.ts';
-import type { TokenSource } from '../session/tokens.ts';
-import { JobStream } from './jobStream.ts';
 
 const JOB = 'deploy';
 const KEPT = 20;
 
-/** Streams at a time. With HTTP/1.1 a browser has six connections to a server, and the rest of the page needs some of them. */
+/** Event streams at a time. With HTTP/1.1 a browser has six connections to a server, and the rest of the page needs some of them. */
 const STREAMS = 3;
 
 /** What the job `deploy` reports. */
-interface Progress {
+export interface Progress {
   status?: string;
   progress?: number;
 }
@@ -23,13 +22,11 @@ export interface Deployment {
   feature: string;
   /** `gone`: the server knows no such job any more. */
   status: JobStatus | 'gone';
-  /** Whether its stream is open; a job whose connection is lost goes on. */
-  live: boolean;
+  /** Its stream has been interrupted. The job does not mind, and goes on. */
+  lost: boolean;
   /** Per cent. */
   progress: number;
-  /** What it has been doing, in order. */
-  steps: readonly string[];
-  /** Why it has ended, where it has not completed. */
+  /** What it is doing, or why it has ended. */
   message?: string;
 }
 
@@ -39,27 +36,30 @@ export interface NewDeployment {
   cancelWhenUnwatched: boolean;
 }
 
-/** The deployments that this tab has started, followed by their event streams whatever transport the rest of the page uses. */
+/** The deployments that this tab has started. */
 export class Deployments extends Model {
   list: readonly Deployment[] = [];
   #client!: Client;
-  #streams = new Map<string, JobStream<Progress>>();
+  #opened = new Set<string>();
 
-  constructor(private readonly memory: Memory, private readonly tokens: TokenSource) {
+  constructor(private readonly memory: Memory) {
     super();
     this.list = memory.state.jobs.map(({ id, events, feature }) => fresh(id, events, feature));
   }
 
   attach(client: Client): void {
     this.#client = client;
-    this.#follow();
+  }
+
+  /** Those whose streams are to be open. A stream begins with the job's first status, so one that has to wait for its turn misses nothing. */
+  get followed(): readonly Deployment[] {
+    return this.list.filter(({ status }) => status === 'running').slice(-STREAMS);
   }
 
   async start({ feature, fail, cancelWhenUnwatched }: NewDeployment): Promise<void> {
     const { id, events } = await this.#client.jobs.start(JOB, { featureId: feature, fail }, { cancelWhenUnwatched });
     this.list = [fresh(id, events, feature), ...this.list].slice(0, KEPT);
     this.memory.update({ jobs: this.list.map(({ id, events, feature }) => ({ id, events, feature })) });
-    this.#follow();
     this.flush();
   }
 
@@ -67,35 +67,23 @@ export class Deployments extends Model {
     await this.#client.jobs.cancel(id);
   }
 
-  /** A stream begins with the job's first status, so one that had to wait for its turn misses nothing. */
-  #follow(): void {
-    for (const { id, events, status } of this.list) {
-      if (status !== 'running' || this.#streams.has(id) || this.#streams.size >= STREAMS) continue;
-      this.#streams.set(id, this.#stream(id, events));
+  /** What the stream of a deployment says: of the job, or of the connection. */
+  told(id: string, { status, data, error }: SSEView<Progress>): void {
+    const progress = data ? { progress: data.progress ?? 0, message: data.status } : {};
+    if (status === 'open') this.#opened.add(id);
+    if (status === 'complete') this.#change(id, { status: 'completed', progress: 100, message: data?.status, lost: false });
+    else if (status !== 'error') this.#change(id, { ...progress, lost: status === 'connecting' && this.#opened.has(id) });
+    else if (isRefused(error)) this.#change(id, { ...progress, lost: true });
+    else this.#change(id, { ...progress, status: error?.code === 'cancelled' ? 'cancelled' : 'failed', message: error?.message, lost: false });
+  }
+
+  /** The stream was refused: the token may be too old, or the job be gone. Only then is nothing left to be followed. */
+  async ask(id: string): Promise<void> {
+    try {
+      await this.#client.jobs.get(id);
+    } catch (error) {
+      if (error instanceof RealtimeError && error.code === 'unknown_job') this.#change(id, { status: 'gone', lost: false, message: 'The server does not know this deployment any more.' });
     }
-  }
-
-  #stream(id: string, path: string): JobStream<Progress> {
-    const access = {
-      path,
-      token: (refresh: boolean) => this.tokens.get(refresh),
-      exists: () => this.#client.jobs.get(id).then(() => true, (error: unknown) => !(error instanceof RealtimeError && error.code === 'unknown_job')),
-    };
-    return new JobStream<Progress>(access, {
-      live: (live) => this.#change(id, { live }),
-      status: ({ status, progress }) => {
-        const steps = this.list.find((job) => job.id === id)?.steps ?? [];
-        this.#change(id, { progress: progress ?? 0, steps: status && !steps.includes(status) ? [...steps, status] : steps });
-      },
-      complete: () => this.#ended(id, { status: 'completed', progress: 100 }),
-      error: ({ code, message }) => this.#ended(id, { status: code === 'cancelled' ? 'cancelled' : code === 'unknown_job' ? 'gone' : 'failed', message }),
-    });
-  }
-
-  #ended(id: string, change: Partial<Deployment>): void {
-    this.#streams.delete(id);
-    this.#change(id, change);
-    this.#follow();
   }
 
   #change(id: string, change: Partial<Deployment>): void {
@@ -104,6 +92,9 @@ export class Deployments extends Model {
   }
 }
 
+/** Of the connection, not of the job. */
+export const isRefused = (error: SSEView<Progress>['error']): boolean => error?.code === 'connection_failed';
+
 function fresh(id: string, events: string, feature: string): Deployment {
-  return { id, events, feature, status: 'running', live: true, progress: 0, steps: [] };
+  return { id, events, feature, status: 'running', lost: false, progress: 0 };
 }

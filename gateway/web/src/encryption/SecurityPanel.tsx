@@ -1,3 +1,4 @@
+import { usePresence } from 'orleans-realtime/react';
 import { useEffect } from 'react';
 import type { UserKey } from 'orleans-realtime/encryption';
 import type { Conversation } from '../chat/conversation.ts';
@@ -10,10 +11,24 @@ import { Icon } from '../ui/icons.tsx';
 /** Of a room: people whose keys are shown. */
 const SHOWN = 20;
 
-export function SecurityPanel({ desk, conversation, drawer, onClose }: { desk: Desk; conversation: Conversation; drawer: boolean; onClose: () => void }) {
-  const conversations = useModel(desk.conversations);
+interface Props {
+  desk: Desk;
+  conversation: Conversation;
+  drawer: boolean;
+  onClose: () => void;
+}
+
+export function SecurityPanel(props: Props) {
+  return props.conversation.kind === 'room' ? <RoomSecurity {...props} /> : <ConversationSecurity {...props} others={[props.conversation.name]} />;
+}
+
+function RoomSecurity(props: Props) {
+  const { list } = usePresence(props.conversation.name);
+  return <ConversationSecurity {...props} others={list.filter((user) => user !== props.desk.user).slice(0, SHOWN)} />;
+}
+
+function ConversationSecurity({ desk, conversation, others, drawer, onClose }: Props & { others: readonly string[] }) {
   const security = useModel(desk.security);
-  const others = conversation.kind === 'direct' ? [conversation.name] : conversations.room(conversation).members.list.filter((user) => user !== desk.user).slice(0, SHOWN);
   const names = others.join('\n');
 
   useEffect(() => {

@@ -1,9 +1,10 @@
+import { useConnectionState } from 'orleans-realtime/react';
 import { useEffect } from 'react';
 import type { Desk } from '../chat/desk.ts';
 import { useModel } from '../model.ts';
 import { useCountdown } from '../shell/Banner.tsx';
 import { PanelFrame } from '../shell/PanelFrame.tsx';
-import { TRANSPORTS } from '../session/session.ts';
+import { TRANSPORTS, type TransportName } from '../session/session.ts';
 import { withSeconds } from '../ui/text.ts';
 import { LatencyChart } from './LatencyChart.tsx';
 
@@ -12,7 +13,8 @@ export function Inspector({ desk, drawer, onClose }: { desk: Desk; drawer: boole
   useModel(desk.conversations);
   const { samples } = useModel(desk.latency);
   useEffect(() => desk.latency.watch(), [desk]);
-  const { state, transport, attempt, retryAt, error, reconnects, cursors, connectedAt } = desk.info;
+  const { state, transport, attempt, retryAt, error, reconnects, connectedAt } = useConnectionState();
+  const { cursors } = desk.client.info; // They move with each message, of which the connection says nothing.
   const seconds = useCountdown(retryAt);
   const { expiresAt } = desk.tokens;
 
@@ -22,9 +24,9 @@ export function Inspector({ desk, drawer, onClose }: { desk: Desk; drawer: boole
         <section className="section">
           <dl className="facts" data-testid="inspector-facts">
             <dt>State</dt><dd data-testid="inspect-state">{state}</dd>
-            <dt>Transport</dt><dd data-testid="inspect-transport">{TRANSPORTS[transport as keyof typeof TRANSPORTS] ?? transport}</dd>
+            <dt>Transport</dt><dd data-testid="inspect-transport">{TRANSPORTS[transport as TransportName] ?? transport}</dd>
             <dt>Connected since</dt><dd>{state === 'connected' && connectedAt ? withSeconds(connectedAt) : '–'}</dd>
-            <dt>Reconnects</dt><dd data-testid="inspect-reconnects">{reconnects}</dd>
+            <dt>Reconnects</dt><dd data-testid="inspect-reconnects">{desk.reconnectsBefore + reconnects}</dd>
             <dt>Attempt</dt><dd>{attempt || '–'}</dd>
             <dt>Next attempt</dt><dd>{state === 'reconnecting' && seconds ? `in ${seconds} s` : '–'}</dd>
             <dt>Outbox</dt><dd data-testid="inspect-outbox">{desk.client.outbox.size === 0 ? 'empty' : `${desk.client.outbox.size} waiting`}</dd>

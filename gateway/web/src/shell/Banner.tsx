@@ -1,18 +1,17 @@
+import { useClient, useConnectionState } from 'orleans-realtime/react';
 import { useEffect, useState } from 'react';
-import type { Desk } from '../chat/desk.ts';
-import { useModel } from '../model.ts';
 
 /** Says why nothing arrives at the moment, and what happens next. */
-export function Banner({ desk }: { desk: Desk }) {
-  useModel(desk);
-  const { state, retryAt, error, attempt } = desk.info;
+export function Banner() {
+  const { state, retryAt, error, attempt } = useConnectionState();
+  const client = useClient();
   const seconds = useCountdown(state === 'reconnecting' || (state === 'connecting' && attempt > 0) ? retryAt : undefined);
 
   if (state === 'failed') {
     return (
       <div className="banner failed" data-testid="banner">
         <span role="alert">{error?.message ?? 'The server cannot be reached.'}</span>
-        <button type="button" data-testid="retry-button" onClick={() => desk.client.reconnect()}>Retry</button>
+        <button type="button" data-testid="retry-button" onClick={() => client.reconnect()}>Retry</button>
       </div>
     );
   }
@@ -20,7 +19,7 @@ export function Banner({ desk }: { desk: Desk }) {
     return (
       <div className="banner" data-testid="banner">
         <span>{seconds ? `Connection lost. Next attempt in ${seconds} s.` : 'Connection lost. Reconnecting…'}</span>
-        <button type="button" data-testid="retry-button" onClick={() => desk.client.reconnect()}>Retry now</button>
+        <button type="button" data-testid="retry-button" onClick={() => client.reconnect()}>Retry now</button>
       </div>
     );
   }

@@ -1,9 +1,11 @@
+import { RealtimeProvider } from 'orleans-realtime/react';
 import { useCallback, useEffect, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { label } from '../chat/conversation.ts';
 import { ConversationView } from '../chat/ConversationView.tsx';
 import type { Desk } from '../chat/desk.ts';
 import { Members } from '../chat/Members.tsx';
+import { Followers } from '../deployments/Followers.tsx';
 import { DeploymentsTool } from '../deployments/DeploymentsTool.tsx';
 import { SecurityPanel } from '../encryption/SecurityPanel.tsx';
 import { Inspector } from '../inspector/Inspector.tsx';
@@ -65,13 +67,13 @@ export function Shell({ desk }: { desk: Desk }) {
   const behindPanel = drawers && shown !== null;
 
   return (
-    <>
+    <RealtimeProvider client={desk.client}>
       <a className="skip" href="#main">Skip to the conversation</a>
       <div className="shell">
         <Navigation desk={desk} opened={navOpen} inert={behindPanel} onClose={closeNav} onChosen={() => setNavOpen(false)} />
         <TopBar desk={desk} panel={shown} navOpen={navOpen} inert={behindNav || behindPanel} onPanel={setPanel} onMenu={() => setNavOpen(true)} />
         <main className="main" id="main" tabIndex={-1} inert={behindNav || behindPanel}>
-          <Banner desk={desk} />
+          <Banner />
           {desk.tool === 'deployments' && <DeploymentsTool desk={desk} />}
           {desk.tool === 'topics' && <TopicsTool topics={desk.topics} />}
           {desk.tool === 'requests' && <RequestsTool desk={desk} />}
@@ -84,8 +86,9 @@ export function Shell({ desk }: { desk: Desk }) {
         {behindNav && <div className="backdrop for-nav" onClick={closeNav} />}
         {behindPanel && <div className="backdrop for-panel" onClick={closePanel} />}
       </div>
+      <Followers desk={desk} />
       <AskedDialog requests={desk.requests} />
       <ToastList toasts={desk.toasts} />
-    </>
+    </RealtimeProvider>
   );
 }

@@ -1,7 +1,8 @@
+import { useConnectionState, usePresence } from 'orleans-realtime/react';
 import { label } from '../chat/conversation.ts';
 import type { Desk } from '../chat/desk.ts';
 import { useModel } from '../model.ts';
-import { TRANSPORTS } from '../session/session.ts';
+import { TRANSPORTS, type TransportName } from '../session/session.ts';
 import { Icon } from '../ui/icons.tsx';
 import { plural } from '../ui/text.ts';
 import type { Panel } from './Shell.tsx';
@@ -17,10 +18,9 @@ interface Props {
 }
 
 export function TopBar({ desk, panel, navOpen, inert, onPanel, onMenu }: Props) {
-  useModel(desk);
+  const { state, transport } = useConnectionState();
   const conversations = useModel(desk.conversations);
   const { open } = conversations;
-  const { state } = desk.info;
   const toggle = (other: Panel) => () => onPanel(panel === other ? null : other);
 
   return (
@@ -32,7 +32,7 @@ export function TopBar({ desk, panel, navOpen, inert, onPanel, onMenu }: Props) 
       <div className="title">
         {desk.tool ? <h1>{TOOL_NAMES[desk.tool].title}</h1> : <h1>{open ? label(open) : 'No conversation'}</h1>}
         <p className="muted">
-          {desk.tool ? TOOL_NAMES[desk.tool].subtitle : open?.kind === 'room' ? membersOf(conversations.room(open).members.count) : open ? 'Direct messages' : ''}
+          {desk.tool ? TOOL_NAMES[desk.tool].subtitle : open?.kind === 'room' ? <MemberCount room={open.name} /> : open ? 'Direct messages' : ''}
         </p>
       </div>
       {open && !desk.tool && (
@@ -49,10 +49,13 @@ export function TopBar({ desk, panel, navOpen, inert, onPanel, onMenu }: Props) 
       <button type="button" className={`status ${state}`} aria-controls="panel" aria-expanded={panel === 'inspector'} title="Connection inspector" data-testid="inspector-button" onClick={toggle('inspector')}>
         <span className="lamp" aria-hidden="true" />
         <span data-testid="connection-state" data-state={state} role="status">{state}</span>
-        <span className="via muted" data-testid="transport-label" data-transport={desk.info.transport}>{TRANSPORTS[desk.info.transport as keyof typeof TRANSPORTS] ?? desk.info.transport}</span>
+        <span className="via muted" data-testid="transport-label" data-transport={transport}>{TRANSPORTS[transport as TransportName] ?? transport}</span>
       </button>
     </header>
   );
 }
 
-const membersOf = (count: number): string => (count ? plural(count, 'member') : '');
+function MemberCount({ room }: { room: string }) {
+  const { count } = usePresence(room);
+  return count > 0 && plural(count, 'member');
+}
