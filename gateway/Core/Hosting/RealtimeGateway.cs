@@ -76,7 +76,7 @@ public static class RealtimeGateway
 }
 
 /// <summary>Answers with RFC 9457 problem details whatever goes wrong in a request, and never with more than a sentence.</summary>
-sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<ProblemAnswers> logger) : IExceptionHandler
+sealed partial class ProblemAnswers(IProblemDetailsService problems, GatewayMetrics metrics, ILogger<ProblemAnswers> logger) : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
@@ -97,6 +97,7 @@ sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<Pro
             Unexpected(httpContext.Request.Method, httpContext.Request.Path, exception);
         }
 
+        metrics.Refused(error.Code);
         var problem = (exception as ConnectionRejectedException)?.ToProblem() ?? error.ToProblem();
         httpContext.Response.StatusCode = problem.Status!.Value;
         if (error.Code == RealtimeErrorCode.Unavailable)

@@ -23,6 +23,7 @@ sealed class RealtimeOperations(
     TokenValidation tokens,
     EventDispatcher events,
     GatewayMetrics metrics,
+    TimeProvider time,
     IOptions<GatewayOptions> options)
 {
     /// <summary>The arguments of an event whose one argument is binary data.</summary>
@@ -327,8 +328,9 @@ sealed class RealtimeOperations(
 
     async Task<PublishAcknowledgement> PublishAsync(ChannelId channel, Publication publication)
     {
+        long start = time.GetTimestamp();
         var result = await uplinks.PublishAsync(channel, publication);
-        metrics.Published(result.Status);
+        metrics.Published(result.Status, time.GetElapsedTime(start));
         return result.Status switch
         {
             PublishStatus.Accepted => PublishAcknowledgement.Of(result, publication),

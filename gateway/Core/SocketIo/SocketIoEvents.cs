@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Wire;
 
@@ -13,7 +14,7 @@ namespace OrleansRealtime.Gateway.SocketIo;
 /// What the events of Socket.IO clients mean: the operations of all transports under the names that the clients of Socket.IO use, and the
 /// application's own handlers, which go first. docs/socketio.md lists them; what clients are sent is in <see cref="SocketIoFormat"/>.
 /// </summary>
-sealed partial class SocketIoEvents(RealtimeOperations operations, EventDispatcher handlers, ILogger<SocketIoEvents> logger)
+sealed partial class SocketIoEvents(RealtimeOperations operations, EventDispatcher handlers, GatewayMetrics metrics, ILogger<SocketIoEvents> logger)
 {
     /// <summary>Requests in the form of the guide: <c>request:deploy</c> is answered by the handler of <c>deploy</c>.</summary>
     const string RequestPrefix = "request:";
@@ -64,6 +65,17 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, EventDispatch
 
     /// <summary>The error that a client gets; null where nobody is there to get one. What is nobody's fault but ours is logged.</summary>
     public RealtimeException? Explain(string name, Exception exception)
+    {
+        var error = ErrorOf(name, exception);
+        if (error is not null)
+        {
+            metrics.Refused(error.Code);
+        }
+
+        return error;
+    }
+
+    RealtimeException? ErrorOf(string name, Exception exception)
     {
         switch (exception)
         {

@@ -5,6 +5,7 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Hosting;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Wire;
@@ -24,6 +25,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(ConnectionsResult))]
 [JsonSerializable(typeof(DisconnectResult))]
 [JsonSerializable(typeof(HealthReport))]
+[JsonSerializable(typeof(ConnectionMetrics))]
 [JsonSerializable(typeof(SendOptions))]
 [JsonSerializable(typeof(CursorArgument))]
 [JsonSerializable(typeof(Payload))]
