@@ -8,6 +8,9 @@ sealed class PendingRequests
     /// <summary>More of them mean a client that does not answer at all.</summary>
     public const int Limit = 1000;
 
+    /// <summary>Characters of a refusal's message at most.</summary>
+    public const int MaxRefusal = 1000;
+
     /// <summary>By id. A null answer stands for the end of the connection. Guarded by itself.</summary>
     readonly Dictionary<long, TaskCompletionSource<EventData?>> _unanswered = [];
 
@@ -16,7 +19,7 @@ sealed class PendingRequests
 
     /// <summary>Asks, and waits for the answer.</summary>
     /// <param name="ask">Sends the question under the id that the answer will have.</param>
-    /// <exception cref="RealtimeException">The client has not answered in time, or is gone, or owes too many answers.</exception>
+    /// <exception cref="RealtimeException">The client has not answered in time, or refuses, or is gone, or owes too many answers.</exception>
     public async Task<EventData> AskAsync(string @event, Action<long> ask, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var answer = new TaskCompletionSource<EventData?>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -45,6 +48,17 @@ sealed class PendingRequests
         lock (_unanswered)
         {
             return _unanswered.Remove(id, out var answer) && answer.TrySetResult(data);
+        }
+    }
+
+    /// <summary>The client will not answer. False where nobody waits for that any more.</summary>
+    /// <param name="message">The client's own sentence; null where it has none.</param>
+    public bool Refuse(long id, string? message)
+    {
+        string text = string.IsNullOrEmpty(message) ? "The client refuses." : message.Length > MaxRefusal ? message[..MaxRefusal] : message;
+        lock (_unanswered)
+        {
+            return _unanswered.Remove(id, out var answer) && answer.TrySetException(new RealtimeException(RealtimeErrorCode.Refused, text));
         }
     }
 

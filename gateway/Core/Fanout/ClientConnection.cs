@@ -210,7 +210,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     /// <returns>The arguments of the answer: any number from a Socket.IO client, one from others.</returns>
     /// <exception cref="ArgumentException">The event's name is not one.</exception>
     /// <exception cref="RealtimeException">
-    /// <see cref="RealtimeErrorCode.Timeout"/>; <see cref="RealtimeErrorCode.Unavailable"/> where the connection has ended;
+    /// <see cref="RealtimeErrorCode.Timeout"/>; <see cref="RealtimeErrorCode.Refused"/>; <see cref="RealtimeErrorCode.Unavailable"/> where the connection has ended;
     /// <see cref="RealtimeErrorCode.Overloaded"/> where the client owes 1,000 answers; <see cref="RealtimeErrorCode.InvalidArgument"/> for SSE.
     /// </exception>
     public Task<EventData> RequestAsync(string @event, TimeSpan? timeout, CancellationToken cancellationToken, params object?[] args)
@@ -222,6 +222,16 @@ public abstract class ClientConnection(string id, string transport, Permissions 
 
         CheckEventName(@event);
         var data = EventData.Of(args);
+        return AskAsync(@event, id => Ask(id, @event, data), timeout ?? AnswerTimeout, cancellationToken);
+    }
+
+    /// <summary>The same for a question that was put to the user, and not to this connection.</summary>
+    /// <param name="from">The asking user; null where the server itself asks.</param>
+    internal Task<EventData> RequestAsync(string @event, EventData data, string? from, TimeSpan timeout, CancellationToken cancellationToken) =>
+        AskAsync(@event, id => AskUser(id, @event, data, from), timeout, cancellationToken);
+
+    Task<EventData> AskAsync(string @event, Action<long> ask, TimeSpan timeout, CancellationToken cancellationToken)
+    {
         PendingRequests requests;
         lock (_lock)
         {
@@ -233,11 +243,17 @@ public abstract class ClientConnection(string id, string transport, Permissions 
             requests = _requests ??= new();
         }
 
-        return requests.AskAsync(@event, id => Ask(id, @event, data), timeout ?? AnswerTimeout, cancellationToken);
+        return requests.AskAsync(@event, ask, timeout, cancellationToken);
     }
 
     /// <summary>The client has answered. False where nobody waits for that any more.</summary>
     internal bool Answer(long id, EventData data) => _requests?.Answer(id, data) ?? false;
+
+    /// <summary>The client will not answer. False where nobody waits for that any more.</summary>
+    internal bool Refuse(long id, string? message) => _requests?.Refuse(id, message) ?? false;
+
+    /// <summary>Requests to users, by this client, that are unanswered.</summary>
+    internal int Asking;
 
     /// <summary>Delivery of a channel has begun, or had begun before.</summary>
     internal virtual void OnFollowed(ChannelId channel, SubscribeResult result)
@@ -251,6 +267,9 @@ public abstract class ClientConnection(string id, string transport, Permissions 
 
     /// <summary>Sends a question that the client is to answer under the id. The ids of a connection are 1, 2, 3 …</summary>
     protected virtual void Ask(long id, string name, EventData data) => Send(new(new Requested(id, name, data)));
+
+    /// <summary>The same for a question that was put to the user.</summary>
+    protected virtual void AskUser(long id, string name, EventData data, string? from) => Send(new(new Requested(id, name, data, from)));
 
     static string CheckEventName(string name) =>
         RoomName.TryCheckName(name, "An event name", out string? error) ? name : throw new ArgumentException(error, nameof(name));

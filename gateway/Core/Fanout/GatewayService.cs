@@ -15,6 +15,7 @@ sealed partial class GatewayService(
     LocalChannels channels,
     Comparisons comparisons,
     ClientConnections connections,
+    UserQuestions questions,
     IClusterClient cluster,
     IHostApplicationLifetime lifetime,
     IOptions<GatewayOptions> options,
@@ -136,9 +137,17 @@ sealed partial class GatewayService(
     {
         foreach (var mailboxEvent in batch.Events)
         {
-            if (mailboxEvent is DisconnectRequested request)
+            switch (mailboxEvent)
             {
-                connections.Disconnect(request.Channel, request.ConnectionId);
+                case DisconnectRequested request:
+                    connections.Disconnect(request.Channel, request.ConnectionId);
+                    break;
+                case UserRequested request:
+                    questions.Ask(request);
+                    break;
+                case UserRequestEnded ended:
+                    questions.End(ended.RequestId);
+                    break;
             }
         }
 

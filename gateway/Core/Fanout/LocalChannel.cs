@@ -50,6 +50,18 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         }
     }
 
+    /// <summary>The connections that get the live messages.</summary>
+    public IReadOnlyList<ClientConnection> Audience
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _live.Select(s => s.Connection)];
+            }
+        }
+    }
+
     // ---- The audience -----------------------------------------------------------------------------------------------
 
     /// <summary>

@@ -87,6 +87,9 @@ sealed class LocalChannels(
         }
     }
 
+    /// <summary>The connections that get a channel's live messages.</summary>
+    public IReadOnlyList<ClientConnection> AudienceOf(ChannelId id) => _channels.TryGetValue(id, out var channel) ? channel.Audience : [];
+
     /// <summary>Hands a batch from the mailbox to the audiences, and writes.</summary>
     public Task DeliverAsync(MailboxBatch mailbox)
     {

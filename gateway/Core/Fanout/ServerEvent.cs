@@ -22,4 +22,5 @@ public sealed record ConnectionClosing(CloseReason Reason) : ServerEvent;
 public sealed record Emitted(string Event, EventData Data) : ServerEvent;
 
 /// <summary>The same, to be answered under the id.</summary>
-public sealed record Requested(long Id, string Event, EventData Data) : ServerEvent;
+/// <param name="From">The asking user; null where the server itself asks.</param>
+public sealed record Requested(long Id, string Event, EventData Data, string? From = null) : ServerEvent;

@@ -38,8 +38,9 @@ public static class RealtimeGateway
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>(
             (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddSocketIoGateway().AddGatewayMetrics().AddGatewayCors();
-        builder.Services.AddSingleton<RealtimeOperations>();
+        builder.Services.AddSingleton<RealtimeOperations>().AddSingleton<KeyOperations>().AddSingleton<RequestOperations>();
         builder.Services.AddSingleton(services => new RealtimePublisher(services.GetRequiredService<RealtimeOperations>()));
+        builder.Services.AddSingleton(services => new RealtimeRequests(services.GetRequiredService<RequestOperations>()));
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();
         builder.Services.AddRealtimeOpenApi();
@@ -70,6 +71,7 @@ public static class RealtimeGateway
         .AddSingleton<LocalChannels>()
         .AddSingleton<ClientConnections>()
         .AddSingleton<Comparisons>()
+        .AddSingleton<UserQuestions>()
         .AddSingleton<GatewayHealth>()
         .AddHostedService<GatewayService>()
         .AddHostedService<Housekeeping>();

@@ -43,6 +43,12 @@ public enum RealtimeErrorCode
     /// <summary>A client has not answered in the time that it was given.</summary>
     Timeout,
 
+    /// <summary>The user has no connection that could answer.</summary>
+    Offline,
+
+    /// <summary>All that were asked have refused; the message is the client's own.</summary>
+    Refused,
+
     /// <summary>A defect here. The message tells the caller nothing about it; the log does.</summary>
     Internal,
 }
@@ -65,6 +71,8 @@ public static class ErrorCodes
         RealtimeErrorCode.Overloaded => "overloaded",
         RealtimeErrorCode.Unavailable => "unavailable",
         RealtimeErrorCode.Timeout => "timeout",
+        RealtimeErrorCode.Offline => "offline",
+        RealtimeErrorCode.Refused => "refused",
         _ => "internal",
     };
 
@@ -74,6 +82,7 @@ public static class ErrorCodes
         RealtimeErrorCode.Unauthenticated => StatusCodes.Status401Unauthorized,
         RealtimeErrorCode.Rejected or RealtimeErrorCode.NotAllowed or RealtimeErrorCode.NotAMember => StatusCodes.Status403Forbidden,
         RealtimeErrorCode.UnknownEvent => StatusCodes.Status404NotFound,
+        RealtimeErrorCode.Offline or RealtimeErrorCode.Refused => StatusCodes.Status409Conflict,
         RealtimeErrorCode.PayloadTooLarge => StatusCodes.Status413PayloadTooLarge,
         RealtimeErrorCode.TooManyRooms or RealtimeErrorCode.Overloaded => StatusCodes.Status429TooManyRequests,
         RealtimeErrorCode.Unavailable => StatusCodes.Status503ServiceUnavailable,

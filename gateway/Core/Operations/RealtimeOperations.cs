@@ -1,5 +1,4 @@
 using System.Security.Claims;
-using System.Text.Json;
 using Microsoft.Extensions.Options;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
@@ -26,9 +25,6 @@ sealed class RealtimeOperations(
     TimeProvider time,
     IOptions<GatewayOptions> options)
 {
-    /// <summary>The arguments of an event whose one argument is binary data.</summary>
-    static readonly byte[] s_oneAttachment = """[{"_placeholder":true,"num":0}]"""u8.ToArray();
-
     /// <summary>Messages of a page where the client does not say, and at most.</summary>
     const int DefaultPage = 50, MaxPage = 500;
 
@@ -238,15 +234,20 @@ sealed class RealtimeOperations(
         CancellationToken cancellationToken)
     {
         CheckSize(data);
-        return events.InvokeAsync(ns, name, ToArguments(data), caller, connection, claims, cancellationToken);
+        return events.InvokeAsync(ns, name, EventPayload.ToArguments(data), caller, connection, claims, cancellationToken);
     }
 
     /// <summary>The client has answered a request of the server. False where nobody waits for that any more.</summary>
     public bool Answer(ClientConnection connection, long id, Payload? data)
     {
         CheckSize(data);
-        return connection.Answer(id, ToArguments(data));
+        return connection.Answer(id, EventPayload.ToArguments(data));
     }
+
+    /// <summary>The client will not answer a request of the server. False where nobody waits for that any more.</summary>
+    public static bool Refuse(ClientConnection connection, long id, string? message) => message is { Length: > PendingRequests.MaxRefusal }
+        ? throw new RealtimeException(RealtimeErrorCode.InvalidArgument, $"The message may have at most {PendingRequests.MaxRefusal} characters.")
+        : connection.Refuse(id, message);
 
     public async Task<PresenceResult> PresenceAsync(Permissions caller, string? room, CancellationToken cancellationToken)
     {
@@ -367,7 +368,8 @@ sealed class RealtimeOperations(
             page.Recovered);
     }
 
-    static async Task<T> CallAsync<T>(Task<T> call, CancellationToken cancellationToken)
+    /// <summary>Waits for a grain. One that does not answer is unavailable.</summary>
+    internal static async Task<T> CallAsync<T>(Task<T> call, CancellationToken cancellationToken)
     {
         try
         {
@@ -406,35 +408,18 @@ sealed class RealtimeOperations(
         return new(name, data, from, request.MessageId, delivery, request.Key);
     }
 
-    void CheckSize(Payload? data)
+    void CheckSize(Payload? data) => CheckSize(data, options.Value);
+
+    internal static void CheckSize(Payload? data, GatewayOptions options)
     {
-        if (data?.Bytes.Length > options.Value.MaxPayloadBytes)
+        if (data?.Bytes.Length > options.MaxPayloadBytes)
         {
             throw new RealtimeException(
-                RealtimeErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.Value.MaxPayloadBytes} are allowed.");
+                RealtimeErrorCode.PayloadTooLarge, $"The data has {data.Bytes.Length} bytes; at most {options.MaxPayloadBytes} are allowed.");
         }
     }
 
-    /// <summary>What a client sent as the one argument of an event.</summary>
-    static EventData ToArguments(Payload? data)
-    {
-        try
-        {
-            return data switch
-            {
-                null => EventData.Empty,
-                { Kind: PayloadKind.Binary } => new(s_oneAttachment, [data.Bytes]),
-                _ => new((byte[])[(byte)'[', .. data.Bytes, (byte)']'], []),
-            };
-        }
-        catch (JsonException exception)
-        {
-            // It was valid when it came, so it is nested as deep as is allowed already.
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "The data is nested too deeply.", exception);
-        }
-    }
-
-    static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
+    internal static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
         ? ChannelId.User(user)
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
@@ -468,7 +453,7 @@ sealed class RealtimeOperations(
         }
     }
 
-    static void CheckIsOrMayActFor(Permissions caller, string user)
+    internal static void CheckIsOrMayActFor(Permissions caller, string user)
     {
         if (caller.UserId != user && !caller.IsAdmin)
         {

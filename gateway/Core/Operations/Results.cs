@@ -44,5 +44,10 @@ public sealed record ConnectionsResult(string User, IReadOnlyList<ConnectionInfo
 
 public sealed record ConnectionInfo(string ConnectionId, string GatewayId, string Transport);
 
+/// <param name="Keys">The newest first.</param>
+public sealed record KeysResult(string User, IReadOnlyList<KeyInfo> Keys);
+
+public sealed record KeyInfo(string Key, DateTime AnnouncedAt);
+
 /// <param name="Disconnected">How many connections were told to close.</param>
 public sealed record DisconnectResult(int Disconnected);

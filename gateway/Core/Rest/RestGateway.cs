@@ -72,6 +72,8 @@ static class RestGateway
                 string user, string connectionId, HttpContext http, RealtimeOperations operations, CancellationToken cancellationToken) =>
                 TypedResults.Ok(await operations.DisconnectAsync(Caller(http), Unescape(user), connectionId, cancellationToken)))
             .WithName("disconnectConnection").WithSummary("Closes one of a user's connections");
+        users.MapKeys();
+        users.MapUserRequests();
     }
 
     static void MapNamespaces(RouteGroupBuilder namespaces)

@@ -36,6 +36,22 @@ static class RestRequests
         .Produces<JsonElement>(StatusCodes.Status200OK, Json, Binary)
         .Produces(StatusCodes.Status204NoContent);
 
+    /// <summary>Requests to a user: the body is the data, the answer's body is what the first of the user's connections answers.</summary>
+    public static void MapUserRequests(this IEndpointRouteBuilder users) => users
+        .MapPost("/{user}/requests/{event}", async (
+            string user, string @event, HttpContext http, RequestOperations requests, IOptions<GatewayOptions> options, double? timeout = null) =>
+        {
+            var data = await ReadDataAsync(http.Request, options.Value.MaxPayloadBytes);
+            return ToResult(await requests.AskUserAsync(
+                http.GetPermissions().UserId, RestGateway.Unescape(user), RestGateway.Unescape(@event), data, RequestOperations.ToTimeout(timeout), http.RequestAborted));
+        })
+        .WithName("requestUser")
+        .WithSummary("Asks a user; the first of the user's connections that answers wins")
+        .WithDescription("The body is the question's data: any JSON, or binary data. No body is no data. The timeout is in seconds.")
+        .Accepts<JsonElement>(isOptional: true, Json, Binary)
+        .Produces<JsonElement>(StatusCodes.Status200OK, Json, Binary)
+        .Produces(StatusCodes.Status204NoContent);
+
     static async Task<Payload?> ReadDataAsync(HttpRequest request, int maxBytes)
     {
         using var body = new MemoryStream();

@@ -11,7 +11,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>The operations as SignalR methods (docs/api.md). Parameters with a default may be left out by the client.</summary>
 [Authorize]
-sealed class RealtimeHub(RealtimeOperations operations, EventDispatcher events) : Hub
+sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, RequestOperations requests, EventDispatcher events) : Hub
 {
     ClientConnection Connection => Context.Features.Get<ClientConnection>()!;
 
@@ -72,6 +72,12 @@ sealed class RealtimeHub(RealtimeOperations operations, EventDispatcher events) 
 
     public Task<AuthenticateResult> Authenticate(string token) => operations.AuthenticateAsync(Connection, token);
 
+    public Task<KeysResult> PutKey(string key) => keys.PutAsync(Connection.Permissions, Connection.UserId, key, Aborted);
+
+    public Task<KeysResult> RemoveKey(string key) => keys.RemoveAsync(Connection.Permissions, Connection.UserId, key, Aborted);
+
+    public Task<KeysResult> Keys(string user) => keys.KeysAsync(user, Aborted);
+
     public async Task<EventData?> Request(string @event, Payload? data = null, string? @namespace = null)
     {
         string ns = RealtimeOperations.CheckMayUseNamespace(Connection.Permissions, @namespace);
@@ -81,5 +87,10 @@ sealed class RealtimeHub(RealtimeOperations operations, EventDispatcher events) 
         return await operations.RequestAsync(Connection.Permissions, Connection, claims, @event, ns, data, Aborted);
     }
 
+    public Task<EventData> RequestUser(string user, string @event, Payload? data = null, double? timeoutSeconds = null) =>
+        requests.AskUserAsync(Connection, user, @event, data, timeoutSeconds, Aborted);
+
     public bool Answer(long id, Payload? data = null) => operations.Answer(Connection, id, data);
+
+    public bool Refuse(long id, string? message = null) => RealtimeOperations.Refuse(Connection, id, message);
 }

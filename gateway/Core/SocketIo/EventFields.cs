@@ -50,6 +50,20 @@ readonly struct EventFields(string name, EventData data, params string[] inOrder
         return new(RealtimeOperations.ParseCursor(Text("after")), Number("before"), limit is null ? null : (int)Math.Clamp(limit.Value, int.MinValue, int.MaxValue));
     }
 
+    /// <summary>A number of seconds; null where it is absent or null.</summary>
+    public double? Seconds(string field)
+    {
+        if (Find(field) is not { } json)
+        {
+            return null;
+        }
+
+        var reader = Read(json);
+        return reader.TokenType == JsonTokenType.Null ? null
+            : reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out double number) ? number
+            : throw Invalid($"'{field}' of '{name}' must be a number.");
+    }
+
     long? Number(string field)
     {
         if (Find(field) is not { } json)

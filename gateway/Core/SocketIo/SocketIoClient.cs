@@ -199,12 +199,24 @@ sealed class SocketIoClient(SocketIoServer server, EngineSession engine) : IEngi
                 Drop(connection);
                 return default;
             case PacketType.Ack or PacketType.BinaryAck:
-                connection.Answer(packet.Id!.Value, new(packet.Json.ToArray(), attachments));
+                Acknowledged(connection, packet.Id!.Value, new(packet.Json.ToArray(), attachments));
                 return default;
             default:
                 return SocketIoEventPacket.TryRead(packet.Json.Span, out string? name, out byte[]? arguments)
                     ? connection.ReceiveAsync(name, new(arguments, attachments), packet.Id)
                     : new(engine.CloseAsync());
+        }
+    }
+
+    static void Acknowledged(SocketIoConnection connection, long id, EventData data)
+    {
+        if (SocketIoRefusal.TryRead(data, out string? message))
+        {
+            connection.Refuse(id, message);
+        }
+        else
+        {
+            connection.Answer(id, data);
         }
     }
 

@@ -10,6 +10,7 @@ using OrleansRealtime.Gateway.EngineIo;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Gateway.Wire;
 
 namespace OrleansRealtime.Gateway.SocketIo;
 
@@ -140,6 +141,33 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
         var parts = new ArrayBufferWriter<byte>(256);
         SocketIoFormat.WriteEvent(parts, name, data, id);
         SendFrame(parts.WrittenSpan.ToArray());
+    }
+
+    /// <summary>The event <c>request</c> with <c>{from, event, data}</c>.</summary>
+    protected override void AskUser(long id, string name, EventData data, string? from)
+    {
+        var text = new ArrayBufferWriter<byte>(128 + data.Json.Length);
+        using (var json = new Utf8JsonWriter(text, EventJson.WriterOptions))
+        {
+            json.WriteStartArray();
+            json.WriteStartObject();
+            if (from is not null)
+            {
+                json.WriteString("from"u8, from);
+            }
+
+            json.WriteString("event"u8, name);
+            if (data.Count > 0)
+            {
+                json.WritePropertyName("data"u8);
+                json.WriteRawValue(data[0].Span, skipInputValidation: true);
+            }
+
+            json.WriteEndObject();
+            json.WriteEndArray();
+        }
+
+        Ask(id, "request", new(text.WrittenMemory, data.Attachments));
     }
 
     protected override ValueTask WriteAsync(ReadOnlyMemory<Outbound> events)

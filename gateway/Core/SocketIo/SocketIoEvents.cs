@@ -14,7 +14,8 @@ namespace OrleansRealtime.Gateway.SocketIo;
 /// What the events of Socket.IO clients mean: the operations of all transports under the names that the clients of Socket.IO use, and the
 /// application's own handlers, which go first. docs/socketio.md lists them; what clients are sent is in <see cref="SocketIoFormat"/>.
 /// </summary>
-sealed partial class SocketIoEvents(RealtimeOperations operations, EventDispatcher handlers, GatewayMetrics metrics, ILogger<SocketIoEvents> logger)
+sealed partial class SocketIoEvents(
+    RealtimeOperations operations, KeyOperations keys, RequestOperations requests, EventDispatcher handlers, GatewayMetrics metrics, ILogger<SocketIoEvents> logger)
 {
     /// <summary>Requests in the form of the guide: <c>request:deploy</c> is answered by the handler of <c>deploy</c>.</summary>
     const string RequestPrefix = "request:";
@@ -56,6 +57,14 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, EventDispatch
                 return PresenceAsync(connection, new(name, data, "roomId"));
             case "authenticate":
                 return Task.FromResult<EventData?>(Ok(await operations.AuthenticateAsync(connection, new EventFields(name, data, "token").Text("token")), WireJson.Default.AuthenticateResult));
+            case "key:put":
+                return KeysAsync(keys.PutAsync(connection.Permissions, connection.UserId, new EventFields(name, data, "key").Text("key"), connection.Aborted));
+            case "key:remove":
+                return KeysAsync(keys.RemoveAsync(connection.Permissions, connection.UserId, new EventFields(name, data, "key").Text("key"), connection.Aborted));
+            case "keys":
+                return KeysAsync(keys.KeysAsync(new EventFields(name, data, "userId").Text("userId"), connection.Aborted));
+            case "user:request":
+                return AskUserAsync(connection, new(name, data, "userId", "event", "data"));
             case "request":
                 return Task.FromResult<EventData?>(s_received);
             default:
@@ -190,6 +199,17 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, EventDispatch
         var result = await operations.PresenceAsync(connection.Permissions, Room(connection, fields), connection.Aborted);
         return Ok(result with { Room = fields.Room() }, WireJson.Default.PresenceResult);
     }
+
+    /// <summary><c>{status: 'ok', data}</c></summary>
+    async Task<EventData?> AskUserAsync(SocketIoConnection connection, EventFields fields)
+    {
+        var answer = await requests.AskUserAsync(
+            connection, fields.Text("userId"), fields.Text("event"), fields.Message(), fields.Seconds("timeout"), connection.Aborted);
+        byte[] json = [.. "[{\"status\":\"ok\",\"data\":"u8, .. answer.Count > 0 ? answer[0].Span : "null"u8, .. "}]"u8];
+        return new(json, answer.Attachments);
+    }
+
+    static async Task<EventData?> KeysAsync(Task<KeysResult> result) => Ok(await result, WireJson.Default.KeysResult);
 
     Task<EventData?> InvokeAsync(SocketIoConnection connection, string name, EventData data) =>
         handlers.InvokeAsync(connection.Namespace, name, data, connection.Permissions, connection, connection.Claims, connection.Aborted);

@@ -77,7 +77,7 @@ sealed class SocketIoFormat : WireFormat
     static readonly FrozenSet<string> s_reserved = FrozenSet.ToFrozenSet(
     [
         .. SocketIoEventPacket.Reserved,
-        "message:new", "direct:message", "notification", "user:joined", "user:left", "room:members", "room:joined", "room:left", "gap", "error", "closing",
+        "message:new", "direct:message", "notification", "user:joined", "user:left", "room:members", "room:joined", "room:left", "request", "gap", "error", "closing",
     ]);
 
     protected internal override byte[] Encode(ServerEvent serverEvent)

@@ -54,12 +54,12 @@ static class EventJson
                 break;
             case Emitted emitted:
                 writer.WriteStartObject();
-                WriteEvent(writer, emitted.Event, emitted.Data);
+                WriteEvent(writer, emitted.Event, emitted.Data, null);
                 break;
             case Requested requested:
                 writer.WriteStartObject();
                 writer.WriteNumber("id"u8, requested.Id);
-                WriteEvent(writer, requested.Event, requested.Data);
+                WriteEvent(writer, requested.Event, requested.Data, requested.From);
                 break;
             case ConnectionClosing { Reason: var reason }:
                 writer.WriteStartObject();
@@ -145,13 +145,18 @@ static class EventJson
     }
 
     /// <summary>The rest of an object that has been begun.</summary>
-    static void WriteEvent(Utf8JsonWriter writer, string name, EventData data)
+    static void WriteEvent(Utf8JsonWriter writer, string name, EventData data, string? from)
     {
         writer.WriteString("event"u8, name);
         if (data.Count > 0)
         {
             writer.WritePropertyName("data"u8);
             WriteArgument(writer, data);
+        }
+
+        if (from is not null)
+        {
+            writer.WriteString("from"u8, from);
         }
 
         writer.WriteEndObject();

@@ -24,6 +24,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(AuthenticateResult))]
 [JsonSerializable(typeof(ConnectionsResult))]
 [JsonSerializable(typeof(DisconnectResult))]
+[JsonSerializable(typeof(KeysResult))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(ConnectionMetrics))]
 [JsonSerializable(typeof(SendOptions))]
@@ -33,6 +34,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(bool))]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(int?))]
+[JsonSerializable(typeof(double?))]
 [JsonSerializable(typeof(long))]
 [JsonSerializable(typeof(byte[]))]
 sealed partial class WireJson : JsonSerializerContext

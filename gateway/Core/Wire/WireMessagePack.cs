@@ -39,10 +39,16 @@ static class WireMessagePack
 
         if (serverEvent is Requested requested)
         {
-            writer.WriteMapHeader(requested.Data.Count > 0 ? 3 : 2);
+            writer.WriteMapHeader(2 + (requested.Data.Count > 0 ? 1 : 0) + (requested.From is null ? 0 : 1));
             writer.Write("id");
             writer.Write(requested.Id);
             WriteEvent(ref writer, requested.Event, requested.Data);
+            if (requested.From is not null)
+            {
+                writer.Write("from");
+                writer.Write(requested.From);
+            }
+
             return;
         }
 

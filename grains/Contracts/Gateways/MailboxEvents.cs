@@ -65,3 +65,22 @@ public sealed record PresenceChanged(
 public sealed record DisconnectRequested(
     ChannelId Channel,
     [property: Id(0)] string? ConnectionId) : MailboxEvent(Channel);
+
+/// <summary>The gateway is to ask the connections of the user whose channel this is, and to report what that has come to.</summary>
+/// <param name="Data">Null for none.</param>
+/// <param name="From">The asking user; null where the server itself asks.</param>
+/// <param name="Timeout">How long, from when it was posted: clocks may differ.</param>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.UserRequested")]
+public sealed record UserRequested(
+    ChannelId Channel,
+    [property: Id(0)] string RequestId,
+    [property: Id(1)] string Event,
+    [property: Id(2)] Payload? Data,
+    [property: Id(3)] string? From,
+    [property: Id(4)] TimeSpan Timeout) : MailboxEvent(Channel);
+
+/// <summary>Somebody else has answered, or nobody wants to know any more.</summary>
+[GenerateSerializer, Immutable, Alias("OrleansRealtime.UserRequestEnded")]
+public sealed record UserRequestEnded(
+    ChannelId Channel,
+    [property: Id(0)] string RequestId) : MailboxEvent(Channel);

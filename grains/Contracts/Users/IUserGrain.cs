@@ -10,6 +10,12 @@ namespace OrleansRealtime.Users;
 [Alias("OrleansRealtime.IUserGrain")]
 public interface IUserGrain : IChannelGrain
 {
+    /// <summary>
+    /// How long one call of <see cref="Request"/> or <see cref="AwaitAnswer"/> may take, whatever is set for other calls: as <see cref="TimeSpan.Parse(string)"/> has it.
+    /// They return after 3 s, so one that takes longer will not return at all.
+    /// </summary>
+    const string CallTimeout = "00:00:08";
+
     /// <summary>The user's connections on all gateways.</summary>
     [AlwaysInterleave, Alias("Connections")]
     Task<IReadOnlyList<UserConnection>> Connections();
@@ -28,6 +34,41 @@ public interface IUserGrain : IChannelGrain
     /// <summary>Where a connection that comes without a cursor begins.</summary>
     [AlwaysInterleave, Alias("DeliveredUpTo")]
     Task<Cursor> DeliveredUpTo();
+
+    /// <summary>
+    /// Announces the public key of one of the user's devices, again where it is known. At most <see cref="UserKey.MaxKeys"/> are listed: one
+    /// more displaces the one that was announced longest ago. Completes with all of them, the newest first, once they are kept.
+    /// </summary>
+    /// <param name="key">As <see cref="UserKey.TryCheck"/> has it.</param>
+    [AlwaysInterleave, Alias("PutKey")]
+    Task<IReadOnlyList<UserKey>> PutKey(string key);
+
+    /// <summary>Takes a key off the list, where it is there.</summary>
+    [AlwaysInterleave, Alias("RemoveKey")]
+    Task<IReadOnlyList<UserKey>> RemoveKey(string key);
+
+    /// <summary>The public keys of the user's devices, the newest first.</summary>
+    [AlwaysInterleave, Alias("Keys")]
+    Task<IReadOnlyList<UserKey>> Keys();
+
+    /// <summary>
+    /// Asks the user, by all connections that can answer; the first answer wins. Where it comes back with <see cref="UserAnswerStatus.Waiting"/>, go on with
+    /// <see cref="AwaitAnswer"/> at once.
+    /// </summary>
+    [AlwaysInterleave, ResponseTimeout(CallTimeout), Alias("Request")]
+    Task<UserAnswer> Request(UserRequest request);
+
+    /// <summary>Waits on. <see cref="UserAnswerStatus.Unknown"/> where this activation has not been asked that.</summary>
+    [AlwaysInterleave, ResponseTimeout(CallTimeout), Alias("AwaitAnswer")]
+    Task<UserAnswer> AwaitAnswer(string requestId);
+
+    /// <summary>The asking side has gone.</summary>
+    [AlwaysInterleave, Alias("CancelRequest")]
+    Task CancelRequest(string requestId);
+
+    /// <summary>What the connections of one gateway have come to, for gateways: answered, refused by all, or offline.</summary>
+    [AlwaysInterleave, Alias("ReportAnswer")]
+    Task ReportAnswer(string requestId, string gatewayId, UserAnswer answer);
 }
 
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.UserConnection")]

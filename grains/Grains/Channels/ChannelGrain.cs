@@ -72,6 +72,9 @@ abstract class ChannelGrain : Grain, IChannelGrain
     protected IEnumerable<(string GatewayId, IReadOnlyDictionary<string, PresenceCount> Counts)> PresenceByGateway =>
         _gateways.Select(g => (g.Key, (IReadOnlyDictionary<string, PresenceCount>)g.Value.Presence));
 
+    /// <summary>The gateways that want the channel's events.</summary>
+    protected IReadOnlyCollection<string> InterestedGateways => _interested;
+
     public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
         var remembered = _services.Interests.ReadAsync(Channel);
@@ -126,6 +129,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
         {
             UpdateInterested();
             OnPresence([.. gateway.Presence.Values.Select(p => (p.Key, p.Connections, 0))]);
+            OnForgotten(gatewayId);
         }
 
         await _services.Interests.SetAsync(Channel, gatewayId, interested: false);
@@ -133,6 +137,11 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     /// <summary>Told how the presence through one gateway has changed: key, connections before, connections after.</summary>
     protected abstract void OnPresence(IReadOnlyList<(string Key, int Before, int After)> changes);
+
+    /// <summary>A gateway is no longer interested, or is gone.</summary>
+    protected virtual void OnForgotten(string gatewayId)
+    {
+    }
 
     /// <summary>Posts an event to every interested gateway.</summary>
     protected void PostToAll(MailboxEvent mailboxEvent)

@@ -203,7 +203,7 @@ sealed partial class Outbox(
             }
         }
 
-        return size;
+        return mailboxEvent is UserRequested { Data: { } data } ? size + data.Bytes.Length : size;
     }
 
     [LoggerMessage(1, LogLevel.Warning, "The mailbox of gateway {GatewayId} is not drained: {Events} events are dropped; it will read the logs.")]

@@ -10,6 +10,10 @@ sealed class UserState
     /// <summary>How far the inbox has been handed to the user's connections.</summary>
     [Id(0)]
     public Cursor Delivered { get; set; }
+
+    /// <summary>The public keys of the user's devices, the newest first. Replaced, never changed.</summary>
+    [Id(1)]
+    public List<UserKey> Keys { get; set; } = [];
 }
 
 /// <summary>A user: a channel that is the inbox, and whose presence is the user's connections.</summary>
@@ -19,7 +23,13 @@ sealed class UserGrain(
 {
     public const string StorageName = "realtime";
 
-    bool _saving;
+    // Counts changes of the state, and how many of them are kept. One write is in flight.
+    long _changes, _kept;
+    Task? _saving;
+    UserRequests? _requests;
+
+    /// <summary>Most users are never asked anything.</summary>
+    UserRequests Requests => _requests ??= new(Channel, Post, Time);
 
     public Task<IReadOnlyList<UserConnection>> Connections() => Task.FromResult<IReadOnlyList<UserConnection>>(
         [.. PresenceByGateway.SelectMany(g => g.Counts.Values.Select(c => new UserConnection(c.Key, g.GatewayId, c.Transport ?? "")))]);
@@ -56,26 +66,69 @@ sealed class UserGrain(
         }
 
         state.State.Delivered = delivered;
-        if (_saving)
-        {
-            return;
-        }
+        await SaveAsync();
+    }
 
-        // Reports that come during a write are carried by the next one.
-        _saving = true;
+    public Task<IReadOnlyList<UserKey>> PutKey(string key)
+    {
+        var announced = new UserKey(key, Time.GetUtcNow().ToUnixTimeMilliseconds());
+        return ReplaceKeysAsync([announced, .. state.State.Keys.Where(k => k.Key != key).Take(UserKey.MaxKeys - 1)]);
+    }
+
+    public Task<IReadOnlyList<UserKey>> RemoveKey(string key) => state.State.Keys.Exists(k => k.Key == key)
+        ? ReplaceKeysAsync([.. state.State.Keys.Where(k => k.Key != key)])
+        : Keys();
+
+    public Task<IReadOnlyList<UserKey>> Keys() => Task.FromResult<IReadOnlyList<UserKey>>(state.State.Keys);
+
+    public Task<UserAnswer> Request(UserRequest request) => Requests.AskAsync(request, InterestedGateways);
+
+    public Task<UserAnswer> AwaitAnswer(string requestId) => Requests.WaitAsync(requestId);
+
+    public Task CancelRequest(string requestId)
+    {
+        Requests.Cancel(requestId);
+        return Task.CompletedTask;
+    }
+
+    public Task ReportAnswer(string requestId, string gatewayId, UserAnswer answer)
+    {
+        Requests.Reported(requestId, gatewayId, answer);
+        return Task.CompletedTask;
+    }
+
+    protected override void OnForgotten(string gatewayId) => _requests?.Forget(gatewayId);
+
+    async Task<IReadOnlyList<UserKey>> ReplaceKeysAsync(List<UserKey> keys)
+    {
+        state.State.Keys = keys;
+        await SaveAsync();
+        return keys;
+    }
+
+    /// <summary>Completes when what the state is now has been kept. What changes during a write is carried by the next one, together.</summary>
+    async Task SaveAsync()
+    {
+        long wanted = ++_changes;
+        while (_kept < wanted)
+        {
+            await (_saving ??= WriteAsync());
+        }
+    }
+
+    async Task WriteAsync()
+    {
+        // Not before the task is known to whoever comes meanwhile.
+        await Task.Yield();
+        long written = _changes;
         try
         {
-            Cursor saved;
-            do
-            {
-                saved = state.State.Delivered;
-                await state.WriteStateAsync();
-            }
-            while (saved != state.State.Delivered);
+            await state.WriteStateAsync();
+            _kept = written;
         }
         finally
         {
-            _saving = false;
+            _saving = null;
         }
     }
 
