@@ -5,6 +5,7 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Hosting;
+using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 
@@ -28,6 +29,10 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(ConnectionMetrics))]
 [JsonSerializable(typeof(SendOptions))]
+[JsonSerializable(typeof(StartJobOptions))]
+[JsonSerializable(typeof(StartedJob))]
+[JsonSerializable(typeof(JobDescription))]
+[JsonSerializable(typeof(CancelJobResult))]
 [JsonSerializable(typeof(CursorArgument))]
 [JsonSerializable(typeof(Payload))]
 [JsonSerializable(typeof(EventData))]
