@@ -14,11 +14,13 @@ using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Gateway.PubSub;
 using OrleansRealtime.Gateway.Rest;
 using OrleansRealtime.Gateway.SignalR;
 using OrleansRealtime.Gateway.SocketIo;
 using OrleansRealtime.Gateway.Sse;
 using OrleansRealtime.Gateway.Wire;
+using OrleansRealtime.PubSub;
 
 namespace OrleansRealtime.Gateway.Hosting;
 
@@ -41,6 +43,7 @@ public static class RealtimeGateway
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddSocketIoGateway().AddGatewayMetrics().AddGatewayCors();
         builder.Services.AddSingleton<RealtimeOperations>().AddSingleton<KeyOperations>().AddSingleton<RequestOperations>().AddSingleton<JobOperations>();
         builder.Services.AddSingleton(services => new RealtimePublisher(services.GetRequiredService<RealtimeOperations>()));
+        builder.Services.AddSingleton<IPubSub, GatewayPubSub>();
         builder.Services.AddSingleton(services => new RealtimeRequests(services.GetRequiredService<RequestOperations>()));
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();

@@ -7,6 +7,7 @@ using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Jobs;
+using OrleansRealtime.PubSub;
 using OrleansRealtime.Rooms;
 using OrleansRealtime.Users;
 
@@ -177,7 +178,7 @@ sealed class RealtimeOperations(
         var name = ParseRoom(room);
         var channel = ChannelId.Room(name);
         CheckMayPublish(connection.Permissions, name);
-        var publication = ToPublication(request, connection.UserId);
+        var publication = CheckTopic(name, ToPublication(request, connection.UserId));
         if (connection.Find(channel) is not { } subscription)
         {
             throw new RealtimeException(RealtimeErrorCode.NotAMember, $"Join '{name}' before sending to it.");
@@ -203,7 +204,7 @@ sealed class RealtimeOperations(
     {
         var name = ParseRoom(room);
         CheckMayPublish(caller, name);
-        return PublishAsync(ChannelId.Room(name), ToPublication(request, PublisherOf(caller, request)));
+        return PublishAsync(ChannelId.Room(name), CheckTopic(name, ToPublication(request, PublisherOf(caller, request))));
     }
 
     public Task<PublishAcknowledgement> PublishToUserAsync(Permissions caller, string? user, SendRequest request) =>
@@ -284,8 +285,11 @@ sealed class RealtimeOperations(
 
     // ---- The application's own publications ------------------------------------------------------------------------------
 
-    public Task<PublishAcknowledgement> PublishToRoomAsync(string? room, SendRequest request) =>
-        PublishAsync(ChannelId.Room(ParseRoom(room)), ToPublication(request, ParseFrom(request.From)));
+    public Task<PublishAcknowledgement> PublishToRoomAsync(string? room, SendRequest request)
+    {
+        var name = ParseRoom(room);
+        return PublishAsync(ChannelId.Room(name), CheckTopic(name, ToPublication(request, ParseFrom(request.From))));
+    }
 
     public Task<PublishAcknowledgement> PublishToUserAsync(string? user, SendRequest request) =>
         PublishAsync(ParseUser(user), ToPublication(request, ParseFrom(request.From)));
@@ -418,6 +422,11 @@ sealed class RealtimeOperations(
 
         return new(name, data, from, request.MessageId, delivery, request.Key);
     }
+
+    /// <summary>In the room of a topic's channel the event is a topic of it, on which subscribers rely.</summary>
+    static Publication CheckTopic(RoomName room, Publication publication) => Topic.TryCheck(room, publication.Event, out string? error)
+        ? publication
+        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
     void CheckSize(Payload? data) => CheckSize(data, options.Value);
 
