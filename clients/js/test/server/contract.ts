@@ -106,7 +106,7 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       const notifications = record<Message>(ann, 'notification');
       await ann.connected();
       const ack = await boss.notify('closing time', { event: 'alert' }).kept;
-      expect(await notifications.find((message) => message.data === 'closing time')).toMatchObject({ event: 'alert', namespace: '/', from: 'boss', cursor: ack.cursor });
+      expect(await notifications.find((message) => message.data === 'closing time')).toMatchObject({ event: 'alert', namespace: '/', cursor: ack.cursor });
       const refused = ann.notify('me too');
       await expect(refused.kept).rejects.toMatchObject({ code: 'not_allowed', permanent: true });
       expect(refused.state).toBe('failed');
