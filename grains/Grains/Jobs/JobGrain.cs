@@ -47,6 +47,7 @@ sealed class JobGrain(
     JobOutcome? _outcome;
 
     Payload? _progress;
+    bool _isProgressKnown;
     long _cancelledAt;
     long _watchedAt;
     bool _wasWatched;
@@ -60,8 +61,8 @@ sealed class JobGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _scheduler = TaskScheduler.Current;
-        _room = new(GrainFactory, Id);
         _saved = state.State;
+        _room = new(GrainFactory, Id, _saved.Begin);
         if (_saved.Name is not null && !_saved.IsTold)
         {
             LookAfter(TimeSpan.Zero);
@@ -131,7 +132,10 @@ sealed class JobGrain(
                 Input = input,
                 CancelWhenUnwatched = request.CancelWhenUnwatched,
                 Attempt = 1,
+                Begin = await JobRoom.FindBeginAsync(GrainFactory, Id),
             });
+            _room = new(GrainFactory, Id, _saved.Begin);
+            _isProgressKnown = true;
         }
         catch
         {
@@ -143,22 +147,29 @@ sealed class JobGrain(
         LookAfter(Period);
         return new(JobStartStatus.Started, ToInfo());
 
-        static JobStart Refuse(JobStartStatus status, string why) => new(status, null, why);
+        JobStart Refuse(JobStartStatus status, string why)
+        {
+            // There will hardly be another call to this id.
+            DeactivateOnIdle();
+            return new(status, null, why);
+        }
     }
 
     public async Task<JobInfo?> Info()
     {
         if (_saved.Name is null)
         {
+            DeactivateOnIdle();
             return null;
         }
 
-        if (_run?.Progress is null && _progress is null)
+        if (!_isProgressKnown)
         {
-            // Of a call before this activation, perhaps.
+            // It may have been told before this activation.
             try
             {
                 _progress = await _room.LastStatusAsync();
+                _isProgressKnown = true;
             }
             catch (Exception exception) when (IsOutage(exception))
             {
@@ -191,8 +202,8 @@ sealed class JobGrain(
         {
             await state.ClearStateAsync();
             _saved = new();
-            await ForgetReminderAsync();
             DeactivateOnIdle();
+            await ForgetReminderAsync();
         }
         else if (_saved.IsTold && status.Period == services.Options.ResumePeriod)
         {
@@ -496,7 +507,8 @@ sealed class JobGrain(
         _run?.Progress ?? _progress,
         _saved.Result is { } result ? JobRoom.Data(result) : null,
         _saved.Status is JobStatus.Failed or JobStatus.Cancelled ? ErrorOf(_saved) : null,
-        _saved.IsTold);
+        _saved.IsTold,
+        _saved.Begin);
 
     static JobError ErrorOf(JobState state) => new(state.Status == JobStatus.Cancelled ? "cancelled" : "failed", state.Error ?? "");
 
