@@ -1,25 +1,19 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-const entries = {
-  index: 'src/index.ts',
-  react: 'src/react/index.ts',
-  encryption: 'src/encryption/index.ts',
-  socketio: 'src/transports/socketio.ts',
-};
+const entries = ['src/index.ts', 'src/react/index.ts', 'src/encryption/index.ts', 'src/transports/socketio.ts'];
 
 export default defineConfig({
   build: {
     target: 'es2022',
     minify: false,
     sourcemap: true,
-    lib: {
-      entry: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
-      formats: ['es'],
-    },
+    lib: { entry: entries.filter(existsSync), formats: ['es'] },
     rollupOptions: {
       // Dependencies stay imports: whoever uses the package has them once.
       external: (id) => !id.startsWith('.') && !id.startsWith('/'),
+      // A file for each module, so that a bundler takes what is used.
+      output: { preserveModules: true, preserveModulesRoot: 'src', entryFileNames: '[name].js' },
     },
   },
   test: {

@@ -8,7 +8,7 @@ import { Connection } from './connection.js';
 import { INBOX, NOTIFICATIONS, roomChannel } from './cursor.js';
 import { DirectConversation } from './direct.js';
 import { Emitter } from './emitter.js';
-import { RealtimeError } from './errors.js';
+import { isPermanent, RealtimeError } from './errors.js';
 import { factoriesOf } from './factories.js';
 import { newId } from './ids.js';
 import { JobClient } from './jobs.js';
@@ -26,6 +26,8 @@ import type { JoinOutcome, Operations, Transport } from './transports/transport.
 
 const REQUEST_TIMEOUT = 10_000;
 const CONNECT_TIMEOUT = 15_000;
+// Messages of a page, where much was missed.
+const CATCH_UP_PAGE = 100;
 
 /** Connects, and stays connected until `close`. */
 export function connect(options: ConnectOptions): Client {
@@ -52,6 +54,8 @@ class RealtimeClient implements Client {
   #memory: Memory | undefined;
   /** Cursors of a former page load, for rooms that are not joined yet. */
   #restored: Record<string, string> = {};
+  /** So much was missed that a connection is ended for not reading it fast enough. */
+  #behind = false;
   #codec: Codec | undefined;
   #detach: (() => void) | undefined;
   #latency: number | undefined;
@@ -114,7 +118,10 @@ class RealtimeClient implements Client {
           for (const room of this.#rooms.values()) room.connectionLost();
         },
         changed: (stateChanged) => this.#stateChanged(stateChanged),
-        closing: (closing) => this.#emitter.emit('closing', closing),
+        closing: (closing) => {
+          this.#behind ||= closing.reason === 'slow_consumer';
+          this.#emitter.emit('closing', closing);
+        },
       },
     });
     this.#connection.open();
@@ -279,12 +286,23 @@ class RealtimeClient implements Client {
       if (this.#notifications.received === undefined) this.#notifications.begin(notifications.cursor!);
     }
     const wanted = [...this.#rooms.values()].filter((room) => room.wanted);
+    if (this.#behind) await this.#catchUp(wanted);
     return {
       rooms: new Map(wanted.map((room) => [room.name, room.channel.received] as const)),
       inbox: this.#inbox.received,
       inboxEnd,
       notifications: this.#notifications.received!,
     };
+  }
+
+  /** Reads what was missed page by page, at its own pace; a connection would be sent all of it at once, and has a bounded queue. */
+  async #catchUp(rooms: RealtimeRoom[]): Promise<void> {
+    await Promise.all([
+      readAfter(this.#inbox, (query) => this.#rest.inbox(query), (message) => this.#inbox.receive(message)),
+      readAfter(this.#notifications, (query) => this.#rest.notifications(query), (message) => this.#notification(message)),
+      ...rooms.map((room) => readAfter(room.channel, (query) => this.#rest.history(room.name, query), (message) => this.#message(message))),
+    ]);
+    this.#behind = false;
   }
 
   #started(outcomes: Map<string, JoinOutcome>): void {
@@ -452,6 +470,19 @@ class RealtimeClient implements Client {
     // Two-way transports send to rooms that they are in; REST to any.
     const operations = to.kind === 'room' && !this.#rooms.get(to.room)?.joined ? this.#rest : transport;
     return operations.send(to, message);
+  }
+}
+
+async function readAfter(channel: Channel, page: (query: HistoryQuery) => Promise<HistoryPage>, receive: (message: Message) => void): Promise<void> {
+  for (let after = channel.received; after !== undefined; ) {
+    const { messages, cursor, more, recovered } = await page({ after, limit: CATCH_UP_PAGE }).catch((error: unknown) => {
+      // A room that is refused is told so when it is joined.
+      if (isPermanent(error)) return { messages: [], cursor: null, more: false, recovered: true };
+      throw error;
+    });
+    if (recovered) messages.forEach(receive);
+    else channel.gap({ reason: 'not_recovered', cursor: cursor! });
+    after = more && cursor !== null && cursor !== after ? cursor : undefined;
   }
 }
 
