@@ -52,6 +52,7 @@ sealed class JobGrain(
     long _watchedAt;
     bool _wasWatched;
     bool _mayBeTold = true;
+    bool _isStarting;
     bool _isLooking;
     bool _isEnding;
     bool _isTroubled;
@@ -122,6 +123,7 @@ sealed class JobGrain(
             return Refuse(JobStartStatus.Overloaded, full!);
         }
 
+        _isStarting = true;
         try
         {
             await KeepAsync(new()
@@ -142,6 +144,10 @@ sealed class JobGrain(
             slot.Dispose();
             throw;
         }
+        finally
+        {
+            _isStarting = false;
+        }
 
         Run(work, slot);
         LookAfter(Period);
@@ -149,7 +155,6 @@ sealed class JobGrain(
 
         JobStart Refuse(JobStartStatus status, string why)
         {
-            // There will hardly be another call to this id.
             DeactivateOnIdle();
             return new(status, null, why);
         }
@@ -159,7 +164,12 @@ sealed class JobGrain(
     {
         if (_saved.Name is null)
         {
-            DeactivateOnIdle();
+            // There will hardly be another call to this id, unless a start is under way.
+            if (!_isStarting)
+            {
+                DeactivateOnIdle();
+            }
+
             return null;
         }
 
