@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 const entries = ['src/index.ts', 'src/react/index.ts', 'src/encryption/index.ts', 'src/transports/socketio.ts'];
 
+const SERVER_OF_ITS_OWN = 'test/encryption/server.test.ts';
+
 export default defineConfig({
   build: {
     target: 'es2022',
@@ -17,10 +19,14 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['test/**/*.test.{ts,tsx,mjs}'],
-    // Most of the time they wait for servers.
-    maxWorkers: 4,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.{ts,tsx}', 'test/encryption/**/*.test.ts'], exclude: [SERVER_OF_ITS_OWN] } },
+      {
+        extends: true,
+        test: { name: 'server', include: ['test/server/**/*.test.{ts,tsx}', 'test/package.test.ts', SERVER_OF_ITS_OWN], globalSetup: 'test/support/sharedGateway.ts' },
+      },
+    ],
   },
 });

@@ -1,19 +1,15 @@
 import { EventSource } from 'eventsource';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, inject, it } from 'vitest';
 import type { ConnectOptions, Gap, Message } from '../../src/index.js';
 import { socketIO } from '../../src/transports/socketio.js';
 import { clientOf, freshName, inState } from '../support/clients.js';
-import { Gateway } from '../support/gateway.js';
+import { RunningGateway } from '../support/gateway.js';
 import { Network } from '../support/network.js';
 import { record } from '../support/record.js';
 
-let gateway: Gateway;
+const gateway = new RunningGateway(inject('gatewayUrl'));
 let network: Network;
 
-beforeAll(async () => {
-  gateway = await Gateway.start({ 'Realtime:Gateway:QueueBytes': '200000' });
-});
-afterAll(() => gateway?.stop());
 beforeEach(async () => {
   network = await Network.to(gateway.url);
   return () => network.close();

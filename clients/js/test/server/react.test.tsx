@@ -2,22 +2,17 @@ import { EventSource } from 'eventsource';
 import { Window } from 'happy-dom';
 import { StrictMode, type ReactNode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { afterAll, beforeAll, it } from 'vitest';
+import { inject, it } from 'vitest';
 import { RealtimeProvider, useClient, useConnectionState, useJob, useRoom, useSSE } from '../../src/react/index.js';
 import { clientOf, freshName, inState } from '../support/clients.js';
-import { Gateway } from '../support/gateway.js';
+import { RunningGateway } from '../support/gateway.js';
 import { Network } from '../support/network.js';
 
 // Set by hand: the environment would also take Node's fetch away, and with it the way to the server.
 const window = new Window();
 Object.assign(globalThis, { window, document: window.document, HTMLElement: window.HTMLElement, IS_REACT_ACT_ENVIRONMENT: false });
 
-let gateway: Gateway;
-
-beforeAll(async () => {
-  gateway = await Gateway.start();
-});
-afterAll(() => gateway?.stop());
+const gateway = new RunningGateway(inject('gatewayUrl'));
 
 /** Renders, and resolves with the text once it is as wanted. */
 function show(element: ReactNode): { text: (wanted: RegExp) => Promise<string>; unmount: () => void } {
