@@ -76,6 +76,9 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     /// <summary>Whether the client can send anything over it: answers, and with them joins and leaves of its own.</summary>
     internal virtual bool IsTwoWay => true;
 
+    /// <summary>Whether it is somebody who is there, in a room or as a user.</summary>
+    internal virtual bool IsPresent => true;
+
     /// <summary>How long a client may take to answer where the application does not say.</summary>
     protected virtual TimeSpan AnswerTimeout => TimeSpan.FromSeconds(10);
 

@@ -3,6 +3,7 @@ namespace OrleansRealtime.Gateway.Fanout;
 /// <summary>What this gateway knows of the cluster it belongs to.</summary>
 sealed class GatewayHealth(ClientConnections connections)
 {
+    readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     volatile bool _clusterAnswers;
     volatile bool _logAvailable;
 
@@ -15,6 +16,11 @@ sealed class GatewayHealth(ClientConnections connections)
     public bool IsShuttingDown => connections.IsShuttingDown;
 
     public void Answered(bool logAvailable) => (_clusterAnswers, _logAvailable) = (true, logAvailable);
+
+    /// <summary>Completes when the gateway is part of its cluster for the first time: from then on it can follow channels.</summary>
+    public Task Started => _started.Task;
+
+    public void HasStarted() => _started.TrySetResult();
 
     public void DidNotAnswer() => _clusterAnswers = false;
 }

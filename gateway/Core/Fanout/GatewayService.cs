@@ -44,6 +44,7 @@ sealed partial class GatewayService(
         (_silos, identity.Lease) = ([.. answer.Silos], answer.Lease);
         health.Answered(answer.LogAvailable);
         lifetime.ApplicationStopping.Register(connections.Refuse);
+        health.HasStarted();
         Started(identity.Id);
         await base.StartAsync(cancellationToken);
     }

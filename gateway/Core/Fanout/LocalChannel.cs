@@ -521,7 +521,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
 
     void CountPresence(Subscription subscription, int change)
     {
-        if (Id.Kind == ChannelKind.Namespace)
+        if (Id.Kind == ChannelKind.Namespace || !subscription.Connection.IsPresent)
         {
             return;
         }

@@ -38,7 +38,9 @@ sealed partial class UserQuestions(
         // Not on the mailbox's turn.
         await Task.Yield();
         using var over = new CancellationTokenSource(request.Timeout, time);
-        var ended = new CancellationTokenSource();
+
+        // Not disposed: an end may still be on its way. What would have to be is the timer, which is the other one's.
+        var ended = CancellationTokenSource.CreateLinkedTokenSource(over.Token);
         if (!_asked.TryAdd(request.RequestId, ended))
         {
             return;
@@ -47,7 +49,7 @@ sealed partial class UserQuestions(
         try
         {
             var answer = await AnswerOfAnyAsync(request, ended);
-            if (!ended.IsCancellationRequested && !over.IsCancellationRequested)
+            if (!ended.IsCancellationRequested)
             {
                 await cluster.GetGrain<IUserGrain>(request.Channel.Key).ReportAnswer(request.RequestId, identity.Id, answer);
             }
@@ -90,7 +92,7 @@ sealed partial class UserQuestions(
     {
         try
         {
-            var answer = EventPayload.OfFirst(await connection.RequestAsync(request.Event, data, request.From, request.Timeout, ended));
+            var answer = EventPayload.OfFirst(await connection.RequestAsync(request.Event, data, request.From, Timeout.InfiniteTimeSpan, ended));
             int most = options.Value.MaxPayloadBytes;
             return answer?.Bytes.Length > most
                 ? new(UserAnswerStatus.TooLarge, Message: $"The answer has {answer.Bytes.Length} bytes of data; at most {most} are allowed.")

@@ -13,11 +13,13 @@ using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Gateway.PubSub;
 using OrleansRealtime.Gateway.Rest;
 using OrleansRealtime.Gateway.SignalR;
 using OrleansRealtime.Gateway.SocketIo;
 using OrleansRealtime.Gateway.Sse;
 using OrleansRealtime.Gateway.Wire;
+using OrleansRealtime.PubSub;
 
 namespace OrleansRealtime.Gateway.Hosting;
 
@@ -40,6 +42,7 @@ public static class RealtimeGateway
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddSocketIoGateway().AddGatewayMetrics().AddGatewayCors();
         builder.Services.AddSingleton<RealtimeOperations>().AddSingleton<KeyOperations>().AddSingleton<RequestOperations>();
         builder.Services.AddSingleton(services => new RealtimePublisher(services.GetRequiredService<RealtimeOperations>()));
+        builder.Services.AddSingleton<IPubSub, GatewayPubSub>();
         builder.Services.AddSingleton(services => new RealtimeRequests(services.GetRequiredService<RequestOperations>()));
         builder.Services.ConfigureHttpJsonOptions(json => WireJson.Configure(json.SerializerOptions));
         builder.Services.AddProblemDetails().AddExceptionHandler<ProblemAnswers>();

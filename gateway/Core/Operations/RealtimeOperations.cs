@@ -5,6 +5,7 @@ using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Metrics;
+using OrleansRealtime.PubSub;
 using OrleansRealtime.Rooms;
 using OrleansRealtime.Users;
 
@@ -170,7 +171,7 @@ sealed class RealtimeOperations(
         var name = ParseRoom(room);
         var channel = ChannelId.Room(name);
         CheckMayPublish(connection.Permissions, name);
-        var publication = ToPublication(request, connection.UserId);
+        var publication = CheckTopic(name, ToPublication(request, connection.UserId));
         if (connection.Find(channel) is not { } subscription)
         {
             throw new RealtimeException(RealtimeErrorCode.NotAMember, $"Join '{name}' before sending to it.");
@@ -196,7 +197,7 @@ sealed class RealtimeOperations(
     {
         var name = ParseRoom(room);
         CheckMayPublish(caller, name);
-        return PublishAsync(ChannelId.Room(name), ToPublication(request, PublisherOf(caller, request)));
+        return PublishAsync(ChannelId.Room(name), CheckTopic(name, ToPublication(request, PublisherOf(caller, request))));
     }
 
     public Task<PublishAcknowledgement> PublishToUserAsync(Permissions caller, string? user, SendRequest request) =>
@@ -272,8 +273,11 @@ sealed class RealtimeOperations(
 
     // ---- The application's own publications ------------------------------------------------------------------------------
 
-    public Task<PublishAcknowledgement> PublishToRoomAsync(string? room, SendRequest request) =>
-        PublishAsync(ChannelId.Room(ParseRoom(room)), ToPublication(request, ParseFrom(request.From)));
+    public Task<PublishAcknowledgement> PublishToRoomAsync(string? room, SendRequest request)
+    {
+        var name = ParseRoom(room);
+        return PublishAsync(ChannelId.Room(name), CheckTopic(name, ToPublication(request, ParseFrom(request.From))));
+    }
 
     public Task<PublishAcknowledgement> PublishToUserAsync(string? user, SendRequest request) =>
         PublishAsync(ParseUser(user), ToPublication(request, ParseFrom(request.From)));
@@ -405,6 +409,11 @@ sealed class RealtimeOperations(
 
         return new(name, data, from, request.MessageId, delivery, request.Key);
     }
+
+    /// <summary>In the room of a topic's channel the event is a topic of it, on which subscribers rely.</summary>
+    static Publication CheckTopic(RoomName room, Publication publication) => Topic.TryCheck(room, publication.Event, out string? error)
+        ? publication
+        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
     void CheckSize(Payload? data) => CheckSize(data, options.Value);
 

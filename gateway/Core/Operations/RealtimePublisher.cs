@@ -1,4 +1,3 @@
-using System.Text.Json;
 using OrleansRealtime.Channels;
 
 namespace OrleansRealtime.Gateway.Operations;
@@ -41,7 +40,7 @@ public sealed class RealtimePublisher
 
     static SendRequest ToRequest(string @event, object? data, PublishSettings? settings) => new(
         @event,
-        ToPayload(data),
+        Payload.Of(data),
         settings?.MessageId,
         settings?.Delivery switch
         {
@@ -51,13 +50,4 @@ public sealed class RealtimePublisher
         },
         settings?.Key,
         settings?.From);
-
-    static Payload ToPayload(object? data) => data switch
-    {
-        null => Payload.Null,
-        Payload payload => payload,
-        byte[] bytes => new(PayloadKind.Binary, bytes),
-        ReadOnlyMemory<byte> bytes => new(PayloadKind.Binary, bytes.ToArray()),
-        _ => new(PayloadKind.Json, JsonSerializer.SerializeToUtf8Bytes(data, data.GetType(), JsonSerializerOptions.Web)),
-    };
 }

@@ -6,6 +6,7 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Wire;
+using OrleansRealtime.PubSub;
 
 namespace OrleansRealtime.Gateway.SocketIo;
 
@@ -146,7 +147,8 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations
             throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "'binary' needs binary data as its first argument.");
         }
 
-        var rooms = connection.Subscriptions.Where(s => s.Id.Kind == ChannelKind.Room).Select(s => RoomName.FromQualified(s.Id.Key)).ToList();
+        var rooms = connection.Subscriptions.Where(s => s.Id.Kind == ChannelKind.Room).Select(s => RoomName.FromQualified(s.Id.Key))
+            .Where(r => !Topic.IsRoom(r)).ToList();
         if (rooms.Count == 0)
         {
             throw new RealtimeException(RealtimeErrorCode.NotAMember, "'binary' is relayed to the rooms of the connection, and it is in none. Join one before.");

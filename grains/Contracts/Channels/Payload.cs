@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text.Json;
 
 namespace OrleansRealtime.Channels;
 
@@ -20,6 +21,19 @@ public enum PayloadKind
 public sealed class Payload(PayloadKind kind, byte[] bytes)
 {
     public static readonly Payload Null = new(PayloadKind.Json, "null"u8.ToArray());
+
+    /// <summary>
+    /// What server code publishes: an object, which is written as JSON with camel-case names; or <c>byte[]</c>, <see cref="ReadOnlyMemory{T}"/> of bytes, or a
+    /// payload, which are passed on as they are.
+    /// </summary>
+    public static Payload Of(object? data) => data switch
+    {
+        null => Null,
+        Payload payload => payload,
+        byte[] binary => new(PayloadKind.Binary, binary),
+        ReadOnlyMemory<byte> binary => new(PayloadKind.Binary, binary.ToArray()),
+        _ => new(PayloadKind.Json, JsonSerializer.SerializeToUtf8Bytes(data, data.GetType(), JsonSerializerOptions.Web)),
+    };
 
     [Id(0)]
     public PayloadKind Kind { get; } = kind;

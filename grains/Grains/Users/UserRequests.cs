@@ -39,37 +39,40 @@ sealed class UserRequests(ChannelId channel, Action<string, MailboxEvent> post, 
             return Task.FromResult(new UserAnswer(UserAnswerStatus.Overloaded));
         }
 
-        _pending.Add(request.Id, new([.. gateways], time.GetTimestamp(), request.Timeout));
-        foreach (string gatewayId in gateways)
-        {
-            post(gatewayId, new UserRequested(channel, request.Id, request.Event, request.Data, request.From, request.Timeout));
-        }
-
-        return WaitAsync(request.Id);
+        var pending = new Pending(request, [.. gateways], time.GetTimestamp());
+        _pending.Add(request.Id, pending);
+        return PostAndWaitAsync(pending);
     }
 
-    /// <summary>Waits for a while, again.</summary>
-    public async Task<UserAnswer> WaitAsync(string requestId)
-    {
-        if (!_pending.TryGetValue(requestId, out var pending))
-        {
-            return new(UserAnswerStatus.Unknown);
-        }
+    /// <summary>
+    /// Waits for a while, again. What was posted may have been lost on the way, so it is posted again to those that have not reported; they ask nobody twice.
+    /// </summary>
+    public Task<UserAnswer> WaitAsync(string requestId) => _pending.TryGetValue(requestId, out var pending)
+        ? PostAndWaitAsync(pending)
+        : Task.FromResult(new UserAnswer(UserAnswerStatus.Unknown));
 
-        var left = pending.Timeout - time.GetElapsedTime(pending.Begun);
+    async Task<UserAnswer> PostAndWaitAsync(Pending pending)
+    {
+        var request = pending.Request;
+        var left = request.Timeout - time.GetElapsedTime(pending.Begun);
         var wait = left < s_callTime ? left : s_callTime;
         if (wait > TimeSpan.Zero)
         {
+            foreach (string gatewayId in pending.Unreported)
+            {
+                post(gatewayId, new UserRequested(channel, request.Id, request.Event, request.Data, request.From, left));
+            }
+
             await ((Task)pending.Outcome.Task).WaitAsync(wait, time)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
 
-        if (!pending.Outcome.Task.IsCompleted && time.GetElapsedTime(pending.Begun) < pending.Timeout)
+        if (!pending.Outcome.Task.IsCompleted && time.GetElapsedTime(pending.Begun) < request.Timeout)
         {
             return new(UserAnswerStatus.Waiting);
         }
 
-        _pending.Remove(requestId);
+        _pending.Remove(request.Id);
         return pending.Outcome.Task.IsCompleted ? await pending.Outcome.Task : new(UserAnswerStatus.TimedOut);
     }
 
@@ -133,20 +136,20 @@ sealed class UserRequests(ChannelId channel, Action<string, MailboxEvent> post, 
     {
         foreach (var (requestId, pending) in _pending.ToList())
         {
-            if (time.GetElapsedTime(pending.Begun) > pending.Timeout + s_keptAfter)
+            if (time.GetElapsedTime(pending.Begun) > pending.Request.Timeout + s_keptAfter)
             {
                 _pending.Remove(requestId);
             }
         }
     }
 
-    sealed class Pending(HashSet<string> gateways, long begun, TimeSpan timeout)
+    sealed class Pending(UserRequest request, HashSet<string> gateways, long begun)
     {
+        public UserRequest Request => request;
+
         public HashSet<string> Unreported { get; } = gateways;
 
         public long Begun => begun;
-
-        public TimeSpan Timeout => timeout;
 
         /// <summary>The last refusal there was.</summary>
         public UserAnswer? Refusal { get; set; }

@@ -1,0 +1,95 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+/** What lies between a client and a gateway, and can be cut. */
+export class Network {
+  readonly #server: Server;
+  readonly #target: URL;
+  readonly #sockets = new Set<Socket>();
+  #up = true;
+  /** Requests whose first bytes match are not let through. */
+  #blocked: RegExp | undefined;
+  #dropped: { pattern: RegExp; resolve: () => void } | undefined;
+  connections = 0;
+
+  private constructor(target: string) {
+    this.#target = new URL(target);
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  static async to(target: string): Promise<Network> {
+    const network = new Network(target);
+    await new Promise<void>((resolve) => network.#server.listen(0, '127.0.0.1', resolve));
+    return network;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** All connections break, and new ones are refused. */
+  cut(): void {
+    this.#up = false;
+    this.breakAll();
+  }
+
+  breakAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.clear();
+  }
+
+  restore(): void {
+    this.#up = true;
+  }
+
+  /** Connections whose first request matches are broken. */
+  block(pattern: RegExp): void {
+    this.#blocked = pattern;
+  }
+
+  /** Lets the client's bytes that match through, and breaks all connections before the server's answer is. Resolves then. */
+  cutAfter(pattern: RegExp): Promise<void> {
+    return new Promise((resolve) => (this.#dropped = { pattern, resolve }));
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #accept(client: Socket): void {
+    client.on('error', () => {});
+    if (!this.#up) return void client.destroy();
+    this.connections++;
+    const server = connect({ host: this.#target.hostname, port: Number(this.#target.port) });
+    server.on('error', () => client.destroy());
+    for (const socket of [client, server]) this.#sockets.add(socket);
+    client.on('close', () => server.destroy());
+    server.on('close', () => client.destroy());
+    let deaf = false;
+    client.on('data', (bytes) => {
+      if (this.#blocked?.test(bytes.toString('latin1'))) return void client.destroy();
+      server.write(bytes);
+      if (!this.#dropped?.pattern.test(unmasked(bytes))) return;
+      deaf = true;
+      const { resolve } = this.#dropped;
+      this.#dropped = undefined;
+      // What follows from the server is its answer.
+      server.once('data', () => {
+        this.cut();
+        resolve();
+      });
+    });
+    server.on('data', (bytes) => {
+      if (!deaf) client.write(bytes);
+    });
+  }
+}
+
+/** What clients send by WebSocket is masked (RFC 6455, 5.3). */
+function unmasked(bytes: Buffer): string {
+  if (bytes.length < 6 || (bytes[0]! & 0x80) === 0 || (bytes[1]! & 0x80) === 0) return bytes.toString('latin1');
+  const length = bytes[1]! & 0x7f;
+  const at = length === 126 ? 4 : length === 127 ? 10 : 2;
+  const mask = bytes.subarray(at, at + 4);
+  return Buffer.from(bytes.subarray(at + 4).map((byte, index) => byte ^ mask[index % 4]!)).toString('latin1');
+}
