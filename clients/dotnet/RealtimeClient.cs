@@ -175,6 +175,19 @@ public sealed class RealtimeClient : IAsyncDisposable
         return Outbox.Add(new(TargetKind.Topic, TopicPattern.RoomOf(topic)), data, new() { Event = topic, MessageId = messageId }).Kept.WaitAsync(cancellationToken);
     }
 
+    /// <summary>End-to-end encryption. Before the client connects; once.</summary>
+    public RealtimeEncryption UseEncryption(EncryptionOptions? options = null)
+    {
+        if (Codec is not null || State != ConnectionState.Closed)
+        {
+            throw new InvalidOperationException("Encryption is begun once, before the client connects.");
+        }
+
+        var encryption = new RealtimeEncryption(this, options ?? new());
+        Codec = encryption.Codec;
+        return encryption;
+    }
+
     /// <summary>Closes the connection, and ends the readers. What has not been acknowledged stays in the store.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -192,6 +205,7 @@ public sealed class RealtimeClient : IAsyncDisposable
         Inbox.Feed.End(null);
         Notifications.Feed.End(null);
         Outbox.Dispose();
+        Codec?.Close();
         await _loop.DisposeAsync();
         Rest.Dispose();
         _closing.Dispose();
@@ -472,18 +486,14 @@ public sealed class RealtimeClient : IAsyncDisposable
                 client.Outbox.Confirm(new(TargetKind.Topic, name), message);
             }
 
-            if (client.Codec?.Intercept(name, message) is not true)
-            {
-                client._rooms.GetValueOrDefault(name)?.Feed.OnMessage(message);
-            }
+            bool taken = client.Codec?.Intercept(name, message) is true;
+            client._rooms.GetValueOrDefault(name)?.Feed.OnMessage(message, taken);
         }
 
         void OnDirect(RealtimeMessage message)
         {
-            if (client.Codec?.Intercept(null, message) is not true)
-            {
-                client.Inbox.Feed.OnMessage(message);
-            }
+            bool taken = client.Codec?.Intercept(null, message) is true;
+            client.Inbox.Feed.OnMessage(message, taken);
         }
 
         void OnGap(JsonElement argument)

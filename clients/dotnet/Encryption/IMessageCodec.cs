@@ -6,6 +6,13 @@ namespace OrleansRealtime.Client.Encryption;
 /// <summary>What encryption needs to be told, and asked, by the client.</summary>
 interface IMessageCodec
 {
+    /// <summary>Whether <see cref="DecodeAsync"/> has anything to do with the messages of this room, or of the inbox.</summary>
+    /// <param name="room">Null for the inbox.</param>
+    bool Decodes(string? room);
+
+    /// <summary>The client is closed.</summary>
+    void Close();
+
     /// <summary>A link is open; nothing has been joined or sent on it yet.</summary>
     Task OnConnectedAsync(HubLink link, CancellationToken cancellationToken);
 

@@ -17,7 +17,7 @@ sealed class Channel(
 
     public string Name => name;
 
-    public bool Decodes => client.Codec is not null && name != "notifications";
+    public bool Decodes => name != "notifications" && client.Codec?.Decodes(room) is true;
 
     /// <summary>Forgets what has been seen, and ends the readers.</summary>
     public void Reset(Exception? error)

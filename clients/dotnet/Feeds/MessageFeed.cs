@@ -141,7 +141,8 @@ sealed class MessageFeed(string? room, int buffer, IFeedSource source)
     }
 
     /// <summary>As messages come from the server, one after the other.</summary>
-    public void OnMessage(RealtimeMessage message)
+    /// <param name="taken">It has its place, but is not for the readers.</param>
+    public void OnMessage(RealtimeMessage message, bool taken = false)
     {
         bool decode = false;
         lock (_lock)
@@ -179,7 +180,14 @@ sealed class MessageFeed(string? room, int buffer, IFeedSource source)
                 return;
             }
 
-            if (!source.Decodes)
+            if (taken)
+            {
+                if (message.Place is { } over)
+                {
+                    SettleLocked(over);
+                }
+            }
+            else if (!source.Decodes)
             {
                 DispatchLocked(message);
             }
