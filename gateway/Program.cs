@@ -1,13 +1,14 @@
 using OrleansRealtime;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Hosting;
+using OrleansRealtime.Jobs;
 
 return await ProcessStart.RunOrExplainAsync(() =>
 {
     var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
     builder.UseDefaultAddress();
-    _ = builder.Configuration.IsCluster() ? builder.AddClusterClient() : builder.AddEmbeddedSilo();
-    builder.AddRealtimeGateway(Deployments.Add);
+    _ = builder.Configuration.IsCluster() ? builder.AddClusterClient() : builder.AddEmbeddedSilo().AddJobs(Deployments.Add);
+    builder.AddRealtimeGateway();
 
     var app = builder.Build();
     app.UsePage();

@@ -8,7 +8,8 @@ public sealed class SharedCluster : IAsyncLifetime
 {
     internal RealtimeCluster Cluster { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => Cluster = await RealtimeCluster.StartAsync(settings: ("Realtime:Gateway:QueueBytes", "65536"));
+    public async ValueTask InitializeAsync() => Cluster = await RealtimeCluster.StartAsync(
+        settings: [("Realtime:Gateway:QueueBytes", "65536"), ("Realtime:Jobs:ResumePeriod", "00:00:02")]);
 
     public ValueTask DisposeAsync() => Cluster.DisposeAsync();
 }

@@ -9,6 +9,7 @@ using Microsoft.Extensions.Logging;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Hosting;
+using OrleansRealtime.Jobs;
 using OrleansRealtime.Tests.Processes;
 
 namespace OrleansRealtime.Tests.Hosts;
@@ -34,8 +35,13 @@ sealed class EmbeddedHost : IAsyncDisposable
 
     /// <param name="events">What an application adds.</param>
     /// <param name="logs">Gets warnings and errors besides the console.</param>
-    public static async Task<EmbeddedHost> StartAsync(
-        Action<RealtimeEvents>? events, ILoggerProvider? logs = null, params (string Setting, string Value)[] settings)
+    public static Task<EmbeddedHost> StartAsync(
+        Action<RealtimeEvents>? events, ILoggerProvider? logs = null, params (string Setting, string Value)[] settings) =>
+        StartWithJobsAsync(_ => { }, events, logs, settings);
+
+    /// <param name="jobs">What an application can run.</param>
+    public static async Task<EmbeddedHost> StartWithJobsAsync(
+        Action<JobBuilder> jobs, Action<RealtimeEvents>? events = null, ILoggerProvider? logs = null, params (string Setting, string Value)[] settings)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = Environments.Development });
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -51,7 +57,7 @@ sealed class EmbeddedHost : IAsyncDisposable
         }
 
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.AddEmbeddedSilo();
+        builder.AddEmbeddedSilo().AddJobs(jobs);
         builder.AddRealtimeGateway(events);
         var app = builder.Build();
         app.MapRealtimeGateway();

@@ -86,13 +86,24 @@ public sealed class GuideTests
         Assert.Equal("""{"status":"received"}""", result.GetProperty("request").GetRawText());
         Assert.Equal("""{"status":"received"}""", result.GetProperty("requestWithData").GetRawText());
         Assert.Equal("""{"isBuffer":true,"text":"hello"}""", result.GetProperty("binary").GetRawText());
-        Assert.NotEqual(JsonValueKind.Null, result.GetProperty("deployed").GetProperty("started").ValueKind);
+        var started = result.GetProperty("deployed").GetProperty("started");
+        Assert.Equal(("deploy", "running"), (started.GetProperty("name").GetString(), started.GetProperty("status").GetString()));
         Assert.Contains(' ', result.GetProperty("notDeployed").GetProperty("failed").GetString()!);
         Assert.Equal(result.GetProperty("third").GetString(), result.GetProperty("joined").GetString());
         var message = result.GetProperty("message");
         Assert.Equal("hello", message.GetProperty("message").GetString());
         Assert.Equal(result.GetProperty("id").GetString(), message.GetProperty("from").GetString());
         Assert.True(message.GetProperty("isDate").GetBoolean());
+    }
+
+    [Fact]
+    public async Task A_deployment_is_started_by_a_request_and_watched_by_an_EventSource_to_its_end()
+    {
+        await using var server = await ServerProcess.StartAsync();
+        var seen = JsonDocument.Parse(await RunAsync("guide/job.mjs", server.Address.GetLeftPart(UriPartial.Authority))).RootElement;
+        Assert.Equal($"/jobs/{seen.GetProperty("started").GetProperty("id").GetString()}/events", seen.GetProperty("started").GetProperty("events").GetString());
+        Assert.Equal([25, 50, 75, 100], seen.GetProperty("updates").EnumerateArray().Select(u => u.GetProperty("progress").GetInt32()));
+        Assert.Equal("1", seen.GetProperty("result").GetProperty("featureId").GetString());
     }
 
     /// <summary>Another site, with the chat on its only page.</summary>

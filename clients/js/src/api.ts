@@ -210,6 +210,8 @@ export interface Sent {
   readonly state: SentState;
   /** Why it failed. */
   readonly error: RealtimeError | undefined;
+  /** Once it is kept. */
+  readonly ack: Ack | undefined;
   /** Resolves when the server has kept it; rejects when it has failed or been discarded. After `retry` there is a new one. */
   readonly kept: Promise<Ack>;
   on(event: 'state', handler: (state: SentState) => void): Unsubscribe;

@@ -211,8 +211,8 @@ export class MessageOutbox implements Outbox, EntryOwner {
   }
 
   #kept(entry: Entry, ack: Ack): void {
-    this.#remove(entry);
     entry.keep(ack);
+    this.#remove(entry);
   }
 
   #remove(entry: Entry): void {

@@ -31,6 +31,7 @@ export class Entry implements Sent {
   readonly #emitter: Emitter<{ state: (state: SentState) => void }>;
   #state: SentState = 'queued';
   #error: RealtimeError | undefined;
+  #ack: Ack | undefined;
   #outcome = new Deferred<Ack>();
 
   constructor(draft: Draft, owner: EntryOwner, report: (error: unknown) => void) {
@@ -67,6 +68,10 @@ export class Entry implements Sent {
     return this.#error;
   }
 
+  get ack(): Ack | undefined {
+    return this.#ack;
+  }
+
   get kept(): Promise<Ack> {
     return this.#outcome.promise;
   }
@@ -100,6 +105,7 @@ export class Entry implements Sent {
   }
 
   keep(ack: Ack): void {
+    this.#ack = ack;
     this.#outcome.resolve(ack);
     this.#set('kept');
   }

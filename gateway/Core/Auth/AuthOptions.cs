@@ -46,7 +46,7 @@ public sealed class AuthOptions
     /// Path prefixes under which <c>access_token</c> in the query is accepted: where browsers cannot set a header. A transport adds its own
     /// with <c>services.Configure&lt;AuthOptions&gt;(o =&gt; o.QueryTokenPaths.Add("/mine"))</c>; settings add to the list as well.
     /// </summary>
-    public IList<string> QueryTokenPaths { get; } = ["/hub", "/events"];
+    public IList<string> QueryTokenPaths { get; } = ["/hub", "/events", "/jobs"];
 
     /// <summary>How long a development token lasts.</summary>
     public TimeSpan DevTokenLifetime { get; set; } = TimeSpan.FromHours(1);

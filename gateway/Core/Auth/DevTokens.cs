@@ -28,8 +28,9 @@ internal sealed class DevTokens(IOptions<AuthOptions> options, SigningKey key, I
 
     /// <param name="join">Patterns as they are; null leaves the claim out, an empty list allows no room.</param>
     /// <param name="publish">As <paramref name="join"/>.</param>
+    /// <param name="jobs">As <paramref name="join"/>, of jobs.</param>
     /// <param name="lifetime">Null: <see cref="AuthOptions.DevTokenLifetime"/>.</param>
-    public DevToken Create(string user, string[] roles, string[]? join, string[]? publish, TimeSpan? lifetime)
+    public DevToken Create(string user, string[] roles, string[]? join, string[]? publish, string[]? jobs, TimeSpan? lifetime)
     {
         AuthOptions auth = options.Value;
         DateTime now = DateTimeOffset.FromUnixTimeSeconds(time.GetUtcNow().ToUnixTimeSeconds()).UtcDateTime; // JWT times are whole seconds.
@@ -50,6 +51,11 @@ internal sealed class DevTokens(IOptions<AuthOptions> options, SigningKey key, I
             claims[Permissions.PublishClaim] = publish;
         }
 
+        if (jobs is not null)
+        {
+            claims[Permissions.JobsClaim] = jobs;
+        }
+
         string token = _handler.CreateToken(new SecurityTokenDescriptor
         {
             Claims = claims,
@@ -67,7 +73,7 @@ public static partial class DevTokenEndpoint
 {
     /// <summary>
     /// <c>GET /dev/token?user=ann</c>, where <see cref="AuthOptions.AllowDevTokens"/> allows it; elsewhere the route does not exist.
-    /// Optional: <c>role</c>, <c>join</c>, <c>publish</c> (each may be repeated; <c>join=</c> alone allows no room) and <c>expiresIn</c>
+    /// Optional: <c>role</c>, <c>join</c>, <c>publish</c>, <c>jobs</c> (each may be repeated; <c>join=</c> alone allows no room) and <c>expiresIn</c>
     /// in seconds.
     /// </summary>
     public static IEndpointRouteBuilder MapDevTokens(this IEndpointRouteBuilder endpoints)
@@ -82,7 +88,7 @@ public static partial class DevTokenEndpoint
         return endpoints;
 
         Results<JsonHttpResult<DevToken>, ProblemHttpResult> Get(
-            HttpResponse response, string? user, string[]? role, string[]? join, string[]? publish, string? expiresIn)
+            HttpResponse response, string? user, string[]? role, string[]? join, string[]? publish, string[]? jobs, string? expiresIn)
         {
             TimeSpan? lifetime = null;
             if (!RoomName.TryCheckName(user, "The parameter 'user'", out string? error))
@@ -111,7 +117,7 @@ public static partial class DevTokenEndpoint
 
             response.Headers.CacheControl = "no-store";
             return TypedResults.Json(
-                tokens.Create(user, role ?? [], Patterns(join), Patterns(publish), lifetime), AuthJson.Default.DevToken);
+                tokens.Create(user, role ?? [], Patterns(join), Patterns(publish), Patterns(jobs), lifetime), AuthJson.Default.DevToken);
         }
     }
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.IdentityModel.JsonWebTokens;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Jobs;
 
 namespace OrleansRealtime.Gateway.Auth;
 
@@ -15,13 +16,15 @@ public sealed class Permissions
 
     internal const string JoinClaim = "join";
     internal const string PublishClaim = "publish";
+    internal const string JobsClaim = "jobs";
 
     readonly string[] _adminNamespaces;
     readonly RoomPatterns _join;
     readonly RoomPatterns _publish;
+    readonly Globs _jobs;
 
     Permissions(
-        string userId, bool isAdmin, DateTimeOffset expiresAt, string[] adminNamespaces, RoomPatterns join, RoomPatterns publish)
+        string userId, bool isAdmin, DateTimeOffset expiresAt, string[] adminNamespaces, RoomPatterns join, RoomPatterns publish, Globs jobs)
     {
         UserId = userId;
         IsAdmin = isAdmin;
@@ -29,6 +32,7 @@ public sealed class Permissions
         _adminNamespaces = adminNamespaces;
         _join = join;
         _publish = publish;
+        _jobs = jobs;
     }
 
     /// <summary>The token's <c>sub</c>.</summary>
@@ -42,9 +46,13 @@ public sealed class Permissions
     /// <summary>The token's <c>exp</c>; <see cref="DateTimeOffset.MaxValue"/> where another authentication scheme gave none.</summary>
     public DateTimeOffset ExpiresAt { get; }
 
-    public bool MayJoin(RoomName room) => MayUseNamespace(room.Namespace) && _join.Matches(room);
+    /// <summary>A job's room is for whoever knows its id, which cannot be guessed.</summary>
+    public bool MayJoin(RoomName room) => MayUseNamespace(room.Namespace) && (_join.Matches(room) || JobId.IsRoom(room, out _));
 
-    public bool MayPublish(RoomName room) => MayUseNamespace(room.Namespace) && _publish.Matches(room);
+    /// <summary>To a job's room only the server publishes.</summary>
+    public bool MayPublish(RoomName room) => MayUseNamespace(room.Namespace) && _publish.Matches(room) && !JobId.IsRoom(room, out _);
+
+    public bool MayStartJob(string name) => _jobs.Matches(name);
 
     /// <summary>Whether the namespace is open to the user at all: its broadcasts, and rooms in it that the claims name.</summary>
     public bool MayUseNamespace(string ns) => IsAdmin || Array.IndexOf(_adminNamespaces, ns) < 0;
@@ -53,7 +61,7 @@ public sealed class Permissions
     /// <param name="isGuest">Whether the user is one for this connection only.</param>
     /// <exception cref="ArgumentException">The user id is not one.</exception>
     internal static Permissions WithoutToken(string userId, NamespaceOptions namespaces, bool isGuest) => RoomName.TryCheckName(userId, "A user id", out string? error)
-        ? new(userId, false, DateTimeOffset.MaxValue, namespaces.AdminNames, RoomPatterns.All, RoomPatterns.All) { IsGuest = isGuest }
+        ? new(userId, false, DateTimeOffset.MaxValue, namespaces.AdminNames, RoomPatterns.All, RoomPatterns.All, Globs.All) { IsGuest = isGuest }
         : throw new ArgumentException(error, nameof(userId));
 
     /// <summary>Reads the claims of a validated token.</summary>
@@ -64,7 +72,7 @@ public sealed class Permissions
         string? userId = null;
         bool admin = false;
         DateTimeOffset expiresAt = DateTimeOffset.MaxValue;
-        List<string>? join = null, publish = null;
+        List<string>? join = null, publish = null, jobs = null;
         string[] roleClaims = auth.RoleClaimNames;
         foreach (Claim claim in principal.Claims)
         {
@@ -84,6 +92,9 @@ public sealed class Permissions
                 case PublishClaim:
                     AddPatterns(ref publish, claim);
                     break;
+                case JobsClaim:
+                    AddPatterns(ref jobs, claim);
+                    break;
             }
 
             admin |= claim.Value == AdminRole && Array.IndexOf(roleClaims, claim.Type) >= 0;
@@ -101,7 +112,7 @@ public sealed class Permissions
 
         RoomPatterns joins = join is null ? RoomPatterns.All : new(join);
         RoomPatterns publishes = publish is null ? RoomPatterns.All : new(publish);
-        return (new(userId, admin, expiresAt, namespaces.AdminNames, joins, publishes), null);
+        return (new(userId, admin, expiresAt, namespaces.AdminNames, joins, publishes, jobs is null ? Globs.All : new(jobs)), null);
     }
 
     static (Permissions?, RealtimeException?) Refuse(string why) => (null, new(RealtimeErrorCode.Unauthenticated, why));

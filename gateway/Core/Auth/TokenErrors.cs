@@ -23,7 +23,7 @@ internal static class TokenErrors
     public static RealtimeException Algorithm => Refused("The token is signed with an algorithm that is not accepted here.");
 
     public static RealtimeException MalformedPatterns =>
-        Refused("The token's 'join' and 'publish' must each be an array of strings, or a string with spaces between the rooms.");
+        Refused("The token's 'join', 'publish' and 'jobs' must each be an array of strings, or a string with spaces between the names.");
 
     public static RealtimeException NoAuthority =>
         new(RealtimeErrorCode.Unavailable, "The token cannot be checked now: the authority that signs tokens does not answer. Try again later.");

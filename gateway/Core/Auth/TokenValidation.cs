@@ -141,12 +141,12 @@ public sealed class TokenValidation(
 
     /// <summary>
     /// Claims have lost whether a text was alone or in an array, and an empty array altogether; but <c>"a b"</c> is two patterns,
-    /// <c>["a b"]</c> is one, and <c>[]</c> allows nothing where an absent claim allows all. So these two are kept as the token has them.
+    /// <c>["a b"]</c> is one, and <c>[]</c> allows nothing where an absent claim allows all. So these are kept as the token has them.
     /// </summary>
     static bool TryKeepPatterns(ClaimsIdentity identity, JsonWebToken jwt)
     {
         using JsonDocument payload = JsonDocument.Parse(Base64UrlEncoder.DecodeBytes(jwt.EncodedPayload));
-        foreach (string type in (ReadOnlySpan<string>)[Permissions.JoinClaim, Permissions.PublishClaim])
+        foreach (string type in (ReadOnlySpan<string>)[Permissions.JoinClaim, Permissions.PublishClaim, Permissions.JobsClaim])
         {
             foreach (Claim flattened in identity.FindAll(type).ToArray())
             {

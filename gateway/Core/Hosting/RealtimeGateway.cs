@@ -11,6 +11,7 @@ using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.PubSub;
@@ -40,7 +41,7 @@ public static class RealtimeGateway
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>(
             (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddSocketIoGateway().AddGatewayMetrics().AddGatewayCors();
-        builder.Services.AddSingleton<RealtimeOperations>().AddSingleton<KeyOperations>().AddSingleton<RequestOperations>();
+        builder.Services.AddSingleton<RealtimeOperations>().AddSingleton<JobOperations>().AddSingleton<KeyOperations>().AddSingleton<RequestOperations>();
         builder.Services.AddSingleton(services => new RealtimePublisher(services.GetRequiredService<RealtimeOperations>()));
         builder.Services.AddSingleton<IPubSub, GatewayPubSub>();
         builder.Services.AddSingleton(services => new RealtimeRequests(services.GetRequiredService<RequestOperations>()));

@@ -28,6 +28,9 @@ public enum RealtimeErrorCode
     /// <summary>Nobody handles an event of that name; the caller corrects it.</summary>
     UnknownEvent,
 
+    /// <summary>There is no job of that name, or of that id (any more).</summary>
+    UnknownJob,
+
     /// <summary>The payload is over the limit; the caller sends less.</summary>
     PayloadTooLarge,
 
@@ -66,6 +69,7 @@ public static class ErrorCodes
         RealtimeErrorCode.NotAllowed => "not_allowed",
         RealtimeErrorCode.NotAMember => "not_a_member",
         RealtimeErrorCode.UnknownEvent => "unknown_event",
+        RealtimeErrorCode.UnknownJob => "unknown_job",
         RealtimeErrorCode.PayloadTooLarge => "payload_too_large",
         RealtimeErrorCode.TooManyRooms => "too_many_rooms",
         RealtimeErrorCode.Overloaded => "overloaded",
@@ -81,7 +85,7 @@ public static class ErrorCodes
         RealtimeErrorCode.InvalidArgument or RealtimeErrorCode.InvalidCursor => StatusCodes.Status400BadRequest,
         RealtimeErrorCode.Unauthenticated => StatusCodes.Status401Unauthorized,
         RealtimeErrorCode.Rejected or RealtimeErrorCode.NotAllowed or RealtimeErrorCode.NotAMember => StatusCodes.Status403Forbidden,
-        RealtimeErrorCode.UnknownEvent => StatusCodes.Status404NotFound,
+        RealtimeErrorCode.UnknownEvent or RealtimeErrorCode.UnknownJob => StatusCodes.Status404NotFound,
         RealtimeErrorCode.Offline or RealtimeErrorCode.Refused => StatusCodes.Status409Conflict,
         RealtimeErrorCode.PayloadTooLarge => StatusCodes.Status413PayloadTooLarge,
         RealtimeErrorCode.TooManyRooms or RealtimeErrorCode.Overloaded => StatusCodes.Status429TooManyRequests,

@@ -4,7 +4,9 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Metrics;
+using OrleansRealtime.Jobs;
 using OrleansRealtime.PubSub;
 using OrleansRealtime.Rooms;
 using OrleansRealtime.Users;
@@ -22,6 +24,7 @@ sealed class RealtimeOperations(
     IClusterClient cluster,
     TokenValidation tokens,
     EventDispatcher events,
+    JobOperations jobs,
     GatewayMetrics metrics,
     IOptions<GatewayOptions> options)
 {
@@ -45,7 +48,7 @@ sealed class RealtimeOperations(
     }
 
     /// <summary>What a stream is of: notifications, the rooms, and the inbox where wanted.</summary>
-    public IReadOnlyList<ChannelId> ParseStream(Permissions caller, IReadOnlyList<string?> rooms, bool inbox)
+    public async Task<IReadOnlyList<ChannelId>> ParseStreamAsync(Permissions caller, IReadOnlyList<string?> rooms, bool inbox, CancellationToken cancellationToken)
     {
         var channels = new List<ChannelId> { ChannelId.Namespace(RoomName.DefaultNamespace) };
         if (rooms.Count > options.Value.MaxRoomsPerConnection)
@@ -53,7 +56,15 @@ sealed class RealtimeOperations(
             throw TooManyRooms();
         }
 
-        channels.AddRange(rooms.Select(room => ChannelId.Room(CheckMayJoin(caller, room))).Distinct());
+        foreach (string? room in rooms)
+        {
+            var channel = ChannelId.Room(await CheckMayJoinAsync(caller, room, cancellationToken));
+            if (!channels.Contains(channel))
+            {
+                channels.Add(channel);
+            }
+        }
+
         if (inbox)
         {
             channels.Add(ChannelId.User(caller.UserId));
@@ -99,12 +110,7 @@ sealed class RealtimeOperations(
 
     public async Task<JoinResult> JoinAsync(ClientConnection connection, string? room, Cursor? cursor, CancellationToken cancellationToken)
     {
-        var name = ParseRoom(room);
-        if (!connection.Permissions.MayJoin(name))
-        {
-            throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
-        }
-
+        var name = await CheckMayJoinAsync(connection.Permissions, room, cancellationToken);
         var channel = ChannelId.Room(name);
         var result = await FollowAsync(connection, channel, cursor, cancellationToken);
         return new(name.ToString(), result.Position.ToString(), result.Position.Epoch, result.Position.Offset, result.Recovered);
@@ -206,8 +212,8 @@ sealed class RealtimeOperations(
     public Task<PublishAcknowledgement> PublishToNamespaceAsync(Permissions caller, string? ns, SendRequest request) =>
         PublishAsync(ParseBroadcast(caller, ns), ToPublication(request, PublisherOf(caller, request)));
 
-    public Task<History> RoomHistoryAsync(Permissions caller, string? room, HistoryRequest request, CancellationToken cancellationToken) =>
-        ReadAsync(ChannelId.Room(CheckMayJoin(caller, room)), request, cancellationToken);
+    public async Task<History> RoomHistoryAsync(Permissions caller, string? room, HistoryRequest request, CancellationToken cancellationToken) =>
+        await ReadAsync(ChannelId.Room(await CheckMayJoinAsync(caller, room, cancellationToken)), request, cancellationToken);
 
     public Task<History> InboxAsync(Permissions caller, string? user, HistoryRequest request, CancellationToken cancellationToken)
     {
@@ -219,12 +225,12 @@ sealed class RealtimeOperations(
     public Task<History> NotificationsAsync(Permissions caller, string? ns, HistoryRequest request, CancellationToken cancellationToken) =>
         ReadAsync(ChannelId.Namespace(CheckMayUseNamespace(caller, ns)), request, cancellationToken);
 
-    /// <summary>Hands a request to the application's handler.</summary>
+    /// <summary>Hands a request to the application's handler. Where there is none, it starts the job of that name.</summary>
     /// <param name="connection">Null for a call that came by none.</param>
     /// <param name="ns">As <see cref="CheckMayUseNamespace"/> has it.</param>
     /// <param name="data">Null for no argument.</param>
     /// <returns>What the handler answers; null for nothing.</returns>
-    public Task<EventData?> RequestAsync(
+    public async Task<EventData?> RequestAsync(
         Permissions caller,
         ClientConnection? connection,
         IReadOnlyList<Claim> claims,
@@ -234,8 +240,13 @@ sealed class RealtimeOperations(
         CancellationToken cancellationToken)
     {
         CheckSize(data);
-        return events.InvokeAsync(ns, name, EventPayload.ToArguments(data), caller, connection, claims, cancellationToken);
+        return await StartRequestedJobAsync(caller, name, ns, data, cancellationToken)
+            ?? await events.InvokeAsync(ns, name, EventPayload.ToArguments(data), caller, connection, claims, cancellationToken);
     }
+
+    /// <summary>The answer to a request without a handler, where there is a job of its name; null where it is not so.</summary>
+    public async ValueTask<EventData?> StartRequestedJobAsync(Permissions caller, string? name, string ns, Payload? data, CancellationToken cancellationToken) =>
+        name is null || ns != RoomName.DefaultNamespace || events.Handles(ns, name) ? null : await jobs.RequestAsync(caller, name, data, cancellationToken);
 
     /// <summary>The client has answered a request of the server. False where nobody waits for that any more.</summary>
     public bool Answer(ClientConnection connection, long id, Payload? data)
@@ -251,7 +262,7 @@ sealed class RealtimeOperations(
 
     public async Task<PresenceResult> PresenceAsync(Permissions caller, string? room, CancellationToken cancellationToken)
     {
-        var name = CheckMayJoin(caller, room);
+        var name = await CheckMayJoinAsync(caller, room, cancellationToken);
         var presence = await CallAsync(cluster.GetGrain<IRoomGrain>(name.Qualified).Presence(PresenceSample), cancellationToken);
         return new(name.ToString(), presence.Members, presence.Connections, [.. presence.List.Select(m => new PresentMember(m.User, m.Connections))]);
     }
@@ -370,8 +381,8 @@ sealed class RealtimeOperations(
             page.Recovered);
     }
 
-    /// <summary>Waits for a grain. One that does not answer is unavailable.</summary>
-    internal static async Task<T> CallAsync<T>(Task<T> call, CancellationToken cancellationToken)
+    /// <summary>Calls a grain; where the cluster does not answer, the caller is told that it is unavailable.</summary>
+    public static async Task<T> CallAsync<T>(Task<T> call, CancellationToken cancellationToken)
     {
         try
         {
@@ -444,19 +455,25 @@ sealed class RealtimeOperations(
             : throw new RealtimeException(RealtimeErrorCode.NotAllowed, "Broadcasting needs the role 'admin'.");
     }
 
-    static RoomName CheckMayJoin(Permissions caller, string? room)
+    async ValueTask<RoomName> CheckMayJoinAsync(Permissions caller, string? room, CancellationToken cancellationToken)
     {
         var name = ParseRoom(room);
-        return caller.MayJoin(name)
-            ? name
-            : throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
+        if (!caller.MayJoin(name))
+        {
+            throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow joining '{name}'.");
+        }
+
+        await jobs.CheckRoomAsync(name, cancellationToken);
+        return name;
     }
 
     static void CheckMayPublish(Permissions caller, RoomName room)
     {
         if (!caller.MayPublish(room))
         {
-            throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow publishing to '{room}'.");
+            throw new RealtimeException(
+                RealtimeErrorCode.NotAllowed,
+                JobId.IsRoom(room, out _) ? "To the room of a job only the server publishes." : $"The token does not allow publishing to '{room}'.");
         }
     }
 
@@ -483,7 +500,7 @@ sealed class RealtimeOperations(
         ? from
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
-    static Cursor? CheckCursor(Cursor? cursor, ChannelId channel) => cursor is not { } given || Epoch.Belongs(given.Epoch, channel)
+    public static Cursor? CheckCursor(Cursor? cursor, ChannelId channel) => cursor is not { } given || Epoch.Belongs(given.Epoch, channel)
         ? cursor
         : throw new RealtimeException(RealtimeErrorCode.InvalidCursor, "The cursor is of another channel.");
 

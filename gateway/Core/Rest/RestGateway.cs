@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Rest;
@@ -19,6 +20,7 @@ static class RestGateway
         MapUsers(api.MapGroup("/users").WithTags("Users"));
         MapNamespaces(api.MapGroup("/namespaces").WithTags("Namespaces"));
         api.MapGroup("/requests").WithTags("Requests").MapRequests();
+        api.MapGroup("/jobs").WithTags("Jobs").MapJobs();
         return endpoints;
     }
 

@@ -52,7 +52,8 @@ static class RestRequests
         .Produces<JsonElement>(StatusCodes.Status200OK, Json, Binary)
         .Produces(StatusCodes.Status204NoContent);
 
-    static async Task<Payload?> ReadDataAsync(HttpRequest request, int maxBytes)
+    /// <summary>A request's body as data; null where it has none.</summary>
+    public static async Task<Payload?> ReadDataAsync(HttpRequest request, int maxBytes)
     {
         using var body = new MemoryStream();
         byte[] buffer = new byte[4096];

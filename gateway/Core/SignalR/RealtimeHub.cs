@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.SignalR;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Wire;
 
@@ -11,7 +12,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>The operations as SignalR methods (docs/api.md). Parameters with a default may be left out by the client.</summary>
 [Authorize]
-sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, RequestOperations requests, EventDispatcher events) : Hub
+sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, RequestOperations requests, JobOperations jobs, EventDispatcher events) : Hub
 {
     ClientConnection Connection => Context.Features.Get<ClientConnection>()!;
 
@@ -93,4 +94,11 @@ sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, Requ
     public bool Answer(long id, Payload? data = null) => operations.Answer(Connection, id, data);
 
     public bool Refuse(long id, string? message = null) => RealtimeOperations.Refuse(Connection, id, message);
+
+    public Task<StartedJob> StartJob(string name, Payload? data = null, StartJobOptions? options = null) =>
+        jobs.StartAsync(Connection.Permissions, name, data, options, Aborted);
+
+    public Task<JobDescription> Job(string id) => jobs.DescribeAsync(id, Aborted);
+
+    public Task<CancelJobResult> CancelJob(string id) => jobs.CancelAsync(Connection.Permissions, id, Aborted);
 }

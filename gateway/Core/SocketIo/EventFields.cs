@@ -29,6 +29,14 @@ readonly struct EventFields(string name, EventData data, params string[] inOrder
         };
     }
 
+    /// <summary>A field that is true or false; false where it is absent or null.</summary>
+    public bool Flag(string field) => Find(field) is { } json && Read(json).TokenType switch
+    {
+        JsonTokenType.True => true,
+        JsonTokenType.False or JsonTokenType.Null => false,
+        _ => throw Invalid($"'{field}' of '{name}' must be true or false."),
+    };
+
     /// <summary>The room's name in its namespace.</summary>
     public string Room()
     {

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Wire;
 using OrleansRealtime.PubSub;
@@ -14,9 +15,10 @@ namespace OrleansRealtime.Gateway.SocketIo;
 /// What the events of Socket.IO clients mean: the operations of all transports under the names that the clients of Socket.IO use, and the
 /// application's own handlers, which go first. docs/socketio.md lists them; what clients are sent is in <see cref="SocketIoFormat"/>.
 /// </summary>
-sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations keys, RequestOperations requests, EventDispatcher handlers, ILogger<SocketIoEvents> logger)
+sealed partial class SocketIoEvents(
+    RealtimeOperations operations, KeyOperations keys, RequestOperations requests, JobOperations jobs, EventDispatcher handlers, ILogger<SocketIoEvents> logger)
 {
-    /// <summary>Requests in the form of the guide: <c>request:deploy</c> is answered by the handler of <c>deploy</c>.</summary>
+    /// <summary>Requests in the form of the guide: <c>request:deploy</c> is answered by the handler of <c>deploy</c>, or starts the job of that name.</summary>
     const string RequestPrefix = "request:";
 
     static readonly EventData s_received = new("[{\"status\":\"received\"}]"u8.ToArray(), []);
@@ -56,6 +58,12 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations
                 return PresenceAsync(connection, new(name, data, "roomId"));
             case "authenticate":
                 return Task.FromResult<EventData?>(Ok(await operations.AuthenticateAsync(connection, new EventFields(name, data, "token").Text("token")), WireJson.Default.AuthenticateResult));
+            case "job:start":
+                return StartJobAsync(connection, new(name, data, "name", "data"));
+            case "job":
+                return DescribeJobAsync(connection, new(name, data, "id"));
+            case "job:cancel":
+                return CancelJobAsync(connection, new(name, data, "id"));
             case "key:put":
                 return KeysAsync(keys.PutAsync(connection.Permissions, connection.UserId, new EventFields(name, data, "key").Text("key"), connection.Aborted));
             case "key:remove":
@@ -206,10 +214,25 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations
     /// <summary><c>{success: true, result}</c></summary>
     async Task<EventData?> RequestAsync(SocketIoConnection connection, string name, EventData data)
     {
-        var result = await InvokeAsync(connection, name, data) ?? EventData.Empty;
+        var input = handlers.Handles(connection.Namespace, name) || data.Count == 0 ? null : BinaryPlaceholders.ToPayload(data[0].Span, data.Attachments);
+        var result = await operations.StartRequestedJobAsync(connection.Permissions, name, connection.Namespace, input, connection.Aborted)
+            ?? await InvokeAsync(connection, name, data)
+            ?? EventData.Empty;
         byte[] json = [.. "[{\"success\":true,\"result\":"u8, .. result.Count > 0 ? result[0].Span : "null"u8, .. "}]"u8];
         return new(json, result.Attachments);
     }
+
+    async Task<EventData?> StartJobAsync(SocketIoConnection connection, EventFields fields)
+    {
+        var how = new StartJobOptions(fields.Text("idempotencyKey"), fields.Flag("cancelWhenUnwatched"));
+        return OkJob(await jobs.StartAsync(connection.Permissions, fields.Text("name"), fields.Message(), how, connection.Aborted), WireJson.Default.StartedJob);
+    }
+
+    async Task<EventData?> DescribeJobAsync(SocketIoConnection connection, EventFields fields) =>
+        OkJob(await jobs.DescribeAsync(fields.Text("id"), connection.Aborted), WireJson.Default.JobDescription);
+
+    async Task<EventData?> CancelJobAsync(SocketIoConnection connection, EventFields fields) =>
+        Ok(await jobs.CancelAsync(connection.Permissions, fields.Text("id"), connection.Aborted), WireJson.Default.CancelJobResult);
 
     static SendRequest Message(EventFields fields) => new(
         fields.Text("event"), fields.Message(), fields.Text("messageId"), fields.Text("delivery"), fields.Text("key"));
@@ -224,6 +247,10 @@ sealed partial class SocketIoEvents(RealtimeOperations operations, KeyOperations
         byte[] json = [.. "[{\"status\":\"ok\""u8, .. fields.Length > 2 ? ","u8 : default, .. fields.AsSpan(1), (byte)']'];
         return new(json, []);
     }
+
+    /// <summary>Within <c>job</c>, because a job has a <c>status</c> of its own.</summary>
+    static EventData OkJob<T>(T job, JsonTypeInfo<T> type) =>
+        new((byte[])[.. "[{\"status\":\"ok\",\"job\":"u8, .. JsonSerializer.SerializeToUtf8Bytes(job, type), .. "}]"u8], []);
 
     static EventData Write(Action<Utf8JsonWriter> write)
     {

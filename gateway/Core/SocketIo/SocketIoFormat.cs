@@ -7,6 +7,7 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Wire;
+using OrleansRealtime.Jobs;
 
 namespace OrleansRealtime.Gateway.SocketIo;
 
@@ -155,7 +156,10 @@ sealed class SocketIoFormat : WireFormat
     static void WriteRoomMessage(ArrayBufferWriter<byte> to, MessageReceived received, string room)
     {
         string name = received.Message.Event;
-        if (name == "message" || s_reserved.Contains(name))
+
+        // A job's 'error' is of the server's own making, and has the form of the gateway's.
+        bool isJobError = name == JobEvents.Error && JobId.IsRoom(RoomName.FromQualified(received.Channel.Key), out _);
+        if (name == "message" || (s_reserved.Contains(name) && !isJobError))
         {
             WriteMessage(to, "message:new", received, room, name == "message" ? null : name);
             return;

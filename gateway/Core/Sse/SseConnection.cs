@@ -14,7 +14,9 @@ namespace OrleansRealtime.Gateway.Sse;
 /// An EventSource. Every event ends with an <c>id</c>, the cursor of all its channels after that event, so that a connection that is
 /// cut anywhere resumes at the right place.
 /// </summary>
-sealed class SseConnection(string id, HttpContext http, Permissions permissions, GatewayOptions options, ILogger logger)
+/// <param name="isLast">Whether the stream ends with an event; null where none ends it.</param>
+sealed class SseConnection(
+    string id, HttpContext http, Permissions permissions, GatewayOptions options, ILogger logger, SseFormat format, Func<ServerEvent, bool>? isLast = null)
     : ClientConnection(id, "sse", permissions, options, logger)
 {
     readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -31,7 +33,7 @@ sealed class SseConnection(string id, HttpContext http, Permissions permissions,
 
     internal override bool IsTwoWay => false;
 
-    protected override WireFormat Format => SseFormat.Instance;
+    protected override WireFormat Format => format;
 
     PipeWriter Output => http.Response.BodyWriter;
 
@@ -54,12 +56,18 @@ sealed class SseConnection(string id, HttpContext http, Permissions permissions,
         }
 
         LastWrite = Environment.TickCount64;
-        for (int i = 0; i < events.Length; i++)
+        bool isOver = false;
+        for (int i = 0; i < events.Length && !isOver; i++)
         {
             Write(events.Span[i]);
+            isOver = isLast?.Invoke(events.Span[i].Event!.Event) ?? false;
         }
 
         await Output.FlushAsync(http.RequestAborted);
+        if (isOver)
+        {
+            _closed.TrySetResult();
+        }
     }
 
     protected override ValueTask CloseAsync(CloseReason reason)
@@ -79,6 +87,11 @@ sealed class SseConnection(string id, HttpContext http, Permissions permissions,
         if (outbound.Event!.Event is SseHeartbeat)
         {
             Output.Write(outbound.Bytes);
+            return;
+        }
+
+        if (outbound is { Bytes.Length: 0, Event.Event: not SsePosition })
+        {
             return;
         }
 

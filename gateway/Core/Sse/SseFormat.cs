@@ -14,9 +14,13 @@ sealed record SsePosition : ServerEvent;
 /// Events as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), without the <c>id</c> line and the
 /// blank line that ends them: the id is the connection's own.
 /// </summary>
-sealed class SseFormat : WireFormat
+class SseFormat : WireFormat
 {
     public static readonly SseFormat Instance = new();
+
+    protected SseFormat()
+    {
+    }
 
     protected internal override byte[] Encode(ServerEvent serverEvent)
     {
@@ -25,24 +29,22 @@ sealed class SseFormat : WireFormat
             return ":\n\n"u8.ToArray();
         }
 
-        if (serverEvent is SsePosition)
+        if (serverEvent is SsePosition || !IsTold(serverEvent))
         {
             return [];
         }
 
         JsonBuffer.Begin();
-        JsonBuffer.Append("event: "u8);
-        JsonBuffer.Append(NameOf(serverEvent));
-        JsonBuffer.Append("\ndata: "u8);
+        if (NameOf(serverEvent) is { } name)
+        {
+            JsonBuffer.Append("event: "u8);
+            JsonBuffer.Append(name);
+            JsonBuffer.Append("\n"u8);
+        }
+
+        JsonBuffer.Append("data: "u8);
         int start = JsonBuffer.Written.Length;
-        if (serverEvent is Emitted { Data: var data })
-        {
-            JsonBuffer.Append(data);
-        }
-        else
-        {
-            JsonBuffer.Append(serverEvent);
-        }
+        AppendData(serverEvent);
 
         // A message's own JSON may have line breaks between its tokens; each line of data needs its field name.
         if (JsonBuffer.Written[start..].IndexOfAny((byte)'\n', (byte)'\r') >= 0)
@@ -54,7 +56,23 @@ sealed class SseFormat : WireFormat
         return JsonBuffer.Written.ToArray();
     }
 
-    static string NameOf(ServerEvent serverEvent) => serverEvent switch
+    /// <summary>Whether the client gets the event at all.</summary>
+    protected virtual bool IsTold(ServerEvent serverEvent) => true;
+
+    protected virtual void AppendData(ServerEvent serverEvent)
+    {
+        if (serverEvent is Emitted { Data: var data })
+        {
+            JsonBuffer.Append(data);
+        }
+        else
+        {
+            JsonBuffer.Append(serverEvent);
+        }
+    }
+
+    /// <summary>Null for the event that an EventSource calls <c>message</c>.</summary>
+    protected virtual string? NameOf(ServerEvent serverEvent) => serverEvent switch
     {
         MessageReceived { Channel.Kind: ChannelKind.Room, Message.Event: var name } => name,
         Emitted { Event: var name } => name,

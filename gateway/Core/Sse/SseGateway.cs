@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -12,6 +13,7 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Sse;
@@ -32,6 +34,16 @@ static class SseGateway
             .WithTags("Events")
             .WithSummary("Streams rooms, notifications and the inbox as server-sent events")
             .WithDescription("Query: room (repeatable), user=1 for the inbox, lastEventId where the Last-Event-ID header cannot be set.");
+
+        // Where guests are allowed, no token is needed, which the endpoint sees to itself.
+        endpoints.MapGet("/jobs/{id}/events", (string id, HttpContext http, SseStreams streams) => streams.ServeJobAsync(http, id))
+            .AllowAnonymous()
+            .WithName("jobEvents")
+            .WithTags("Jobs")
+            .WithSummary("Streams a job's events as server-sent events, from the first one or after Last-Event-ID, to the last one")
+            .WithDescription("204 where nothing comes any more. Query: lastEventId where the Last-Event-ID header cannot be set.")
+            .Produces(StatusCodes.Status200OK, contentType: "text/event-stream")
+            .Produces(StatusCodes.Status204NoContent);
         return endpoints;
     }
 }
@@ -39,9 +51,12 @@ static class SseGateway
 /// <summary>Serves event streams, and keeps the silent ones open with comments.</summary>
 sealed class SseStreams(
     RealtimeOperations operations,
+    JobOperations jobs,
     ClientConnections connections,
     EventDispatcher events,
     IOptions<GatewayOptions> options,
+    IOptions<NamespaceOptions> namespaces,
+    GuestAccess guests,
     TimeProvider time,
     ILogger<SseConnection> logger) : PeriodicService(options.Value.SseHeartbeat / 3, time)
 {
@@ -55,14 +70,48 @@ sealed class SseStreams(
         // All that can be wrong with the request is found before the stream begins: then it is still an ordinary HTTP answer.
         var permissions = http.GetPermissions();
         bool inbox = http.Request.Query["user"] is [{ Length: > 0 } wanted, ..] && wanted != "0";
-        var audience = operations.ParseStream(permissions, http.Request.Query["room"], inbox);
-        string? lastEventId = http.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header, ..] ? header : http.Request.Query["lastEventId"];
-        var cursors = SseCursor.Parse(lastEventId, audience);
+        var audience = await operations.ParseStreamAsync(permissions, http.Request.Query["room"], inbox, http.RequestAborted);
+        var cursors = SseCursor.Parse(LastEventId(http), audience);
         connections.ThrowIfShuttingDown();
-        var connection = new SseConnection(Guid.NewGuid().ToString("n"), http, permissions, options.Value, logger)
+        var connection = new SseConnection(NewId(), http, permissions, options.Value, logger, SseFormat.Instance)
         {
             Claims = await events.ConnectAsync(http, "sse", RoomName.DefaultNamespace),
         };
+        await ServeAsync(http, connection, audience, cursors);
+    }
+
+    /// <summary>The same for a job's events, until the last of them.</summary>
+    public async Task ServeJobAsync(HttpContext http, string jobId)
+    {
+        string id = NewId();
+        var authentication = await http.AuthenticateAsync();
+        if (!authentication.Succeeded && !(authentication.None && guests.Allowed))
+        {
+            await http.ChallengeAsync();
+            return;
+        }
+
+        var permissions = authentication.Succeeded ? http.GetPermissions() : Permissions.WithoutToken("guest-" + id, namespaces.Value, isGuest: true);
+        if (await jobs.FindStreamAsync(jobId, LastEventId(http), http.RequestAborted) is not { } stream)
+        {
+            http.Response.StatusCode = StatusCodes.Status204NoContent;
+            return;
+        }
+
+        connections.ThrowIfShuttingDown();
+        var connecting = new ConnectingContext(http, "sse", RoomName.DefaultNamespace, EventData.Empty, permissions, null);
+        await events.ConnectAsync(connecting);
+        var connection = new SseConnection(id, http, permissions, options.Value, logger, JobStreamFormat.Instance, JobStreamFormat.IsLast) { Claims = connecting.Claims };
+        await ServeAsync(http, connection, [stream.Channel], [stream.After]);
+    }
+
+    static string NewId() => Guid.NewGuid().ToString("n");
+
+    static string? LastEventId(HttpContext http) =>
+        http.Request.Headers["Last-Event-ID"] is [{ Length: > 0 } header, ..] ? header : http.Request.Query["lastEventId"];
+
+    async Task ServeAsync(HttpContext http, SseConnection connection, IReadOnlyList<ChannelId> audience, Cursor?[] cursors)
+    {
         connections.Add(connection);
         _streams[connection] = 0;
         try

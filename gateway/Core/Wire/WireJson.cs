@@ -5,6 +5,7 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Hosting;
+using OrleansRealtime.Gateway.Jobs;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Wire;
@@ -26,6 +27,10 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(KeysResult))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(SendOptions))]
+[JsonSerializable(typeof(StartJobOptions))]
+[JsonSerializable(typeof(StartedJob))]
+[JsonSerializable(typeof(JobDescription))]
+[JsonSerializable(typeof(CancelJobResult))]
 [JsonSerializable(typeof(CursorArgument))]
 [JsonSerializable(typeof(Payload))]
 [JsonSerializable(typeof(EventData))]

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Clustering.Redis;
 using Orleans.Configuration;
@@ -12,6 +13,7 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Channels.Redis;
 using OrleansRealtime.Channels.Sqlite;
 using OrleansRealtime.Gateways;
+using OrleansRealtime.Jobs;
 using OrleansRealtime.Mailboxes;
 using OrleansRealtime.Mailboxes.InProcess;
 using OrleansRealtime.Mailboxes.Redis;
@@ -153,6 +155,7 @@ public static class RealtimeSilo
         silo.Services.AddSqliteChannelStore(configuration);
         silo.Services.AddSingleton<IInterestStore, NoInterestStore>();
         silo.AddSqliteGrainStorage(UserGrain.StorageName);
+        silo.AddSqliteReminders();
         silo.AddMemoryGrainStorage("PubSubStore");
     }
 
@@ -168,6 +171,27 @@ public static class RealtimeSilo
         silo.Services.AddSingleton<Outboxes>();
         silo.Services.AddSingleton<MailboxSubscriptions>();
         silo.Services.AddSingleton<ChannelServices>();
+        silo.AddJobServices(configuration);
         return silo;
+    }
+
+    /// <summary>Jobs need a reminder service as well; without one everything else works, and a job cannot be started.</summary>
+    static void AddJobServices(this ISiloBuilder silo, IConfiguration configuration)
+    {
+        silo.Services.AddOptions<JobOptions>().Bind(configuration.GetSection(JobOptions.Section)).ValidateOnStart();
+        silo.Services.AddSingleton<IValidateOptions<JobOptions>, JobOptionsValidator>();
+        silo.Services.AddSingleton<JobRegistry>();
+        silo.Services.AddSingleton<JobSlots>();
+        silo.Services.AddSingleton<JobServices>();
+        silo.Services.AddOptions<ReminderOptions>().Configure<IOptions<JobOptions>>((reminders, jobs) =>
+        {
+            if (jobs.Value.ResumePeriod < reminders.MinimumReminderPeriod)
+            {
+                reminders.MinimumReminderPeriod = jobs.Value.ResumePeriod;
+            }
+        });
+
+        // It warns of reminders that come more often than every minute. Only jobs that run have such.
+        silo.Services.AddLogging(logging => logging.AddFilter("Orleans.Hosting.ReminderOptionsValidator", LogLevel.Error));
     }
 }

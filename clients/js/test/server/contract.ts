@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Client, ConnectionState, ConnectOptions, Gap, Message } from '../../src/index.js';
+import { RefusedError, type Client, type ConnectionState, type ConnectOptions, type Gap, type Message } from '../../src/index.js';
 import { clientOf, emptied, freshName, inState, MemoryStorage } from '../support/clients.js';
 import { Gateway } from '../support/gateway.js';
 import { Network } from '../support/network.js';
@@ -106,7 +106,7 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       const notifications = record<Message>(ann, 'notification');
       await ann.connected();
       const ack = await boss.notify('closing time', { event: 'alert' }).kept;
-      expect(await notifications.find((message) => message.data === 'closing time')).toMatchObject({ event: 'alert', namespace: '/', from: 'boss', cursor: ack.cursor });
+      expect(await notifications.find((message) => message.data === 'closing time')).toMatchObject({ event: 'alert', namespace: '/', cursor: ack.cursor });
       const refused = ann.notify('me too');
       await expect(refused.kept).rejects.toMatchObject({ code: 'not_allowed', permanent: true });
       expect(refused.state).toBe('failed');
@@ -374,6 +374,64 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       const ann = user('ann');
       expect(await ann.ping()).toBeGreaterThan(0);
       expect(ann.info.latency).toBeGreaterThan(0);
+    });
+
+    it('starts a job, watches it over a lost connection, and gets its result', async () => {
+      const ann = traveller('ann');
+      const idempotencyKey = freshName('deployment');
+      const job = await ann.jobs.start('deploy', { featureId: 'login' }, { idempotencyKey });
+      expect(job).toMatchObject({ name: 'deploy', room: `job:${job.id}`, status: 'running' });
+      expect(await ann.jobs.start('deploy', { featureId: 'login' }, { idempotencyKey })).toMatchObject({ id: job.id });
+      const statuses = new Recorded<{ progress: number }>();
+      const ended = new Recorded<unknown>();
+      ann.jobs.watch<{ progress: number }>(job.id, {
+        status: (status) => statuses.push(status),
+        complete: (result) => ended.push(result),
+        error: (error) => ended.push(error),
+      });
+      await statuses.atLeast(1);
+      network.breakAll();
+      const result = await ann.jobs.result(job.id);
+      await ended.atLeast(1);
+      expect(result).toMatchObject({ featureId: 'login' });
+      expect(ended.items).toEqual([result]);
+      expect(statuses.items.map(({ progress }) => progress)).toEqual([25, 50, 75, 100]);
+      expect(await ann.jobs.get(job.id)).toMatchObject({ status: 'completed', result, startedBy: 'ann' });
+      expect(await ann.jobs.cancel(job.id)).toBe(false);
+      expect(ann.room(job.room).state).toBe('left');
+    });
+
+    it('cancels a job, and tells of one that nobody knows', async () => {
+      const ann = user('ann');
+      const job = await ann.jobs.start('deploy', { featureId: 'nothing' });
+      const result = ann.jobs.result(job.id);
+      expect(await ann.jobs.cancel(job.id)).toBe(true);
+      await expect(result).rejects.toMatchObject({ code: 'cancelled' });
+      await expect(ann.jobs.result('A'.repeat(22))).rejects.toMatchObject({ code: 'unknown_job' });
+      await expect(ann.jobs.start('deploy', { featureId: '' })).rejects.toMatchObject({ code: 'invalid_argument' });
+    });
+
+    it('asks another user, whose client answers or refuses', async () => {
+      const [asking, asked] = [user('ann'), freshName('bob')];
+      await expect(asking.requestUser(asked, 'call')).rejects.toMatchObject({ code: 'offline' });
+      const bob = clientOf(gateway, asked, { transport: name === 'sse' ? 'signalr' : transport });
+      bob.onRequest<{ n: number }>('double', async ({ n }, { from, event }) => ({ doubled: n * 2, from, event }));
+      bob.onRequest('call', () => {
+        throw new RefusedError('Not now.');
+      });
+      await bob.connected();
+      expect(await asking.requestUser(asked, 'double', { n: 21 })).toEqual({ doubled: 42, from: 'ann', event: 'double' });
+      await expect(asking.requestUser(asked, 'call')).rejects.toMatchObject({ code: 'refused', message: 'Not now.' });
+      await expect(asking.requestUser(asked, 'unheard')).rejects.toMatchObject({ code: 'refused' });
+    });
+
+    it('keeps keys in the directory', async () => {
+      const me = freshName('ann');
+      const ann = user(me);
+      const key = 'A'.repeat(43);
+      expect(await ann.keys.put(key)).toMatchObject({ user: me, keys: [{ key }] });
+      expect(await user('bob').keys.list(me)).toMatchObject({ keys: [{ key }] });
+      expect(await ann.keys.remove(key)).toMatchObject({ keys: [] });
     });
 
     it('rejects what the application has no handler for', async () => {

@@ -43,7 +43,7 @@ internal sealed class SqliteChannelStore(IOptions<SqliteOptions> options, TimePr
             _database = SqliteDatabase.Open(_options);
             try
             {
-                _tables = new(new(_database.Connection, time), new(_database.Connection));
+                _tables = new(new(_database.Connection, time), new(_database.Connection), new(_database.Connection));
                 if (_database.InMemory)
                 {
                     _inMemory = new(_database.Connection, inTransaction: true);
@@ -130,6 +130,7 @@ internal sealed class SqliteChannelStore(IOptions<SqliteOptions> options, TimePr
         _inMemory?.Dispose();
         _tables?.Channels.Dispose();
         _tables?.GrainState.Dispose();
+        _tables?.Reminders.Dispose();
         _database?.Dispose();
     }
 

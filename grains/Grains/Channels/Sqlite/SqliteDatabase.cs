@@ -45,6 +45,16 @@ internal sealed class SqliteDatabase : IDisposable
         INSERT INTO progress VALUES (0);
         """;
 
+    /// <summary>
+    /// Came after the others, and needs nothing of them. So it is no new version: it is made where it is not there, and a program that does not know it
+    /// leaves it alone. <c>start</c> and <c>period</c> are ticks of 100 ns.
+    /// </summary>
+    const string Reminders = """
+        CREATE TABLE IF NOT EXISTS reminders (
+            grain TEXT NOT NULL, name TEXT NOT NULL, hash INTEGER NOT NULL, start INTEGER NOT NULL, period INTEGER NOT NULL, etag INTEGER NOT NULL,
+            PRIMARY KEY (grain, name)) WITHOUT ROWID;
+        """;
+
     readonly string? _file;
     readonly FileStream? _lock;
 
@@ -200,6 +210,8 @@ internal sealed class SqliteDatabase : IDisposable
         {
             Execute($"BEGIN IMMEDIATE; {Schema} PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; COMMIT;");
         }
+
+        Execute(Reminders);
     }
 
     /// <summary>What to tell whoever starts the process.</summary>

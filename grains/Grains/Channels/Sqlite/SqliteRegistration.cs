@@ -34,6 +34,14 @@ public static class SqliteRegistration
         return silo;
     }
 
+    /// <summary>Keeps reminders in the same file. Needs <see cref="AddSqliteChannelStore"/>.</summary>
+    public static ISiloBuilder AddSqliteReminders(this ISiloBuilder silo)
+    {
+        silo.AddReminders();
+        silo.Services.AddSingleton<IReminderTable>(provider => new SqliteReminderTable(provider.GetRequiredService<SqliteChannelStore>()));
+        return silo;
+    }
+
     /// <summary>The first thing a silo does, so that a file that cannot be used stops the start before any grain runs.</summary>
     sealed class OpenBeforeGrains(SqliteChannelStore store) : ILifecycleParticipant<ISiloLifecycle>
     {

@@ -236,4 +236,4 @@ internal sealed partial class SqliteWriter : IDisposable
 }
 
 /// <summary>The tables as the writer's connection sees them.</summary>
-internal sealed record SqliteTables(ChannelTables Channels, GrainStateTable GrainState);
+internal sealed record SqliteTables(ChannelTables Channels, GrainStateTable GrainState, ReminderRows Reminders);

@@ -1,0 +1,4 @@
+import { socketIO } from '../../src/transports/socketio.js';
+import { transportContract } from './contract.js';
+
+transportContract('socketio', socketIO());
