@@ -46,7 +46,7 @@ public sealed record JobOptions
     public string? IdempotencyKey { get; init; }
 
     /// <summary>Whether the job is to be cancelled when nobody watches it any more.</summary>
-    public bool? CancelWhenUnwatched { get; init; }
+    public bool CancelWhenUnwatched { get; init; }
 }
 
 /// <summary>Work that the server does for longer than a request lasts, from <see cref="RealtimeClient.Jobs"/>.</summary>
@@ -63,9 +63,7 @@ public sealed class RealtimeJobs
 
     /// <summary>Asks the job to end; needs to be its owner or <c>admin</c>. False where it had ended.</summary>
     public async Task<bool> CancelAsync(string id, CancellationToken cancellationToken = default) =>
-        (await _client.InvokeAsync<JsonElement>("CancelJob", [id], cancellationToken)) is var answer && answer.ValueKind == JsonValueKind.Object
-            ? answer.GetProperty("cancelled").GetBoolean()
-            : answer.GetBoolean();
+        (await _client.InvokeAsync<CancelResult>("CancelJob", [id], cancellationToken)).Cancelled;
 
     /// <summary>The job's events from its first, or after a cursor; ends after the last one. Nothing is missed while there is no connection.</summary>
     public async IAsyncEnumerable<JobEvent> WatchAsync(string id, string? after = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
@@ -112,6 +110,8 @@ public sealed class RealtimeJobs
 
         throw new RealtimeClientException(RealtimeClientErrors.Closed, "The client was closed before the job had ended.");
     }
+
+    sealed record CancelResult(bool Cancelled);
 
     static JobEvent? EventOf(RealtimeMessage message) => message.Event switch
     {
