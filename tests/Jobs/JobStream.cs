@@ -24,13 +24,16 @@ sealed class JobStream : IAsyncDisposable
     readonly SseParser<string> _parser;
     readonly IAsyncEnumerator<SseItem<string>> _events;
 
-    JobStream(HttpClient http, HttpResponseMessage response, Stream body)
+    JobStream(string jobId, HttpClient http, HttpResponseMessage response, Stream body)
     {
+        JobId = jobId;
         _http = http;
         _response = response;
         _parser = SseParser.Create(body);
         _events = _parser.EnumerateAsync(TestContext.Current.CancellationToken).GetAsyncEnumerator(TestContext.Current.CancellationToken);
     }
+
+    public string JobId { get; }
 
     /// <summary>Asks for the stream, whatever the answer.</summary>
     public static async Task<(HttpClient Http, HttpResponseMessage Response)> AskAsync(Uri server, string id, string? lastEventId = null, string? token = null)
@@ -55,7 +58,7 @@ sealed class JobStream : IAsyncDisposable
         var (http, response) = await AskAsync(server, id, lastEventId, token);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
-        return new(http, response, await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+        return new(id, http, response, await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
     }
 
     /// <summary>The next event; null where the stream has ended.</summary>
@@ -82,11 +85,11 @@ sealed class JobStream : IAsyncDisposable
         return await stream.RestAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         // What waits for an event ends with the connection.
         _response.Dispose();
         _http.Dispose();
-        await Task.CompletedTask;
+        return ValueTask.CompletedTask;
     }
 }

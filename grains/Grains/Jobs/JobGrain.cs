@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Orleans.Placement;
 using Orleans.Storage;
 using Orleans.Timers;
 using OrleansRealtime.Channels;
@@ -14,7 +15,11 @@ namespace OrleansRealtime.Jobs;
 /// The handler runs outside of the grain (<see cref="JobRun"/>). A timer looks after it every second, and keeps the grain active meanwhile; a reminder
 /// brings the grain back when its silo has died. Where two activations exist for a moment, the store takes the writes of one of them, and the other stops.
 /// </para>
+/// <para>
+/// Placed at random, so that many that are started together spread: by their load the silos would be told apart only every second.
+/// </para>
 /// </summary>
+[RandomPlacement]
 sealed class JobGrain(
     JobServices services,
     [PersistentState("job", UserGrain.StorageName)] IPersistentState<JobState> state) : Grain, IJobGrain, IRemindable
