@@ -36,6 +36,9 @@ sealed class ServerProcess : IAsyncDisposable
     /// <summary>What the process has written to its standard error.</summary>
     public string Errors => _process.Errors;
 
+    /// <summary>The last lines that it has written to its standard output.</summary>
+    public string Output => _process.Output;
+
     public static async Task<ServerProcess> StartAsync(params (string Setting, string Value)[] settings)
     {
         var server = new ServerProcess(settings: settings);
