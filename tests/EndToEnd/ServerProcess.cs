@@ -59,6 +59,12 @@ sealed class ServerProcess : IAsyncDisposable
     /// <summary>SIGTERM: the process may say goodbye.</summary>
     public Task TerminateAsync() => _process.TerminateAsync();
 
+    /// <summary>SIGSTOP: its connections stay open, and nothing answers.</summary>
+    public void Pause() => _process.Pause();
+
+    /// <summary>SIGCONT: it goes on, as if no time had passed.</summary>
+    public void Resume() => _process.Resume();
+
     public Task<string> TokenAsync(string user, string query = "") => _rest.TokenAsync(user, query);
 
     /// <summary>A client of the REST API that speaks for the user.</summary>

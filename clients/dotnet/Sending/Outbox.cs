@@ -124,6 +124,7 @@ sealed class Outbox(RealtimeClientOptions options, ITransmitter transmitter) : I
 
             // The application knows best: if the message was kept after all, it will be there twice.
             message.FirstSentAt = null;
+            message.IsUncertain = false;
             message.Becomes(SentState.Queued);
         }
 
@@ -144,7 +145,7 @@ sealed class Outbox(RealtimeClientOptions options, ITransmitter transmitter) : I
         return Finish(message, SentState.Failed, new(RealtimeClientErrors.Discarded, "The message was taken back."));
     }
 
-    /// <summary>A message of this user has come back from where it was sent to: its acknowledgement is not needed any more.</summary>
+    /// <summary>A message of this user has come back from where it was sent to: an acknowledgement that was lost is not needed any more.</summary>
     public void Confirm(OutboxTarget target, RealtimeMessage message)
     {
         if (Count == 0 || message.MessageId is null || message.Place is not { } place)
@@ -158,7 +159,7 @@ sealed class Outbox(RealtimeClientOptions options, ITransmitter transmitter) : I
             sent = _lanes.GetValueOrDefault(target)?.First?.Value;
         }
 
-        if (sent?.MessageId == message.MessageId && sent.FirstSentAt is not null)
+        if (sent is { IsUncertain: true } && sent.MessageId == message.MessageId)
         {
             Finish(sent, SentState.Kept, acknowledgement: new(place.Epoch, place.Offset, place.ToString(), message.Time, sent.MessageId, Duplicate: false));
         }
@@ -340,6 +341,7 @@ sealed class Outbox(RealtimeClientOptions options, ITransmitter transmitter) : I
                 return;
             }
 
+            message.IsUncertain = message.FirstSentAt is not null;
             message.Becomes(SentState.Queued);
         }
 

@@ -64,6 +64,9 @@ public sealed class SentMessage
     /// <summary>When it was first given to a connection: from then on the server may have it.</summary>
     internal DateTimeOffset? FirstSentAt { get; set; }
 
+    /// <summary>It was given to a connection that was lost before the acknowledgement came.</summary>
+    internal bool IsUncertain { get; set; }
+
     /// <summary>Its name in the store.</summary>
     internal string? StoredAs { get; set; }
 

@@ -13,6 +13,6 @@ sealed record StoredMessage(
     {
         var stored = JsonSerializer.Deserialize<StoredMessage>(text)!;
         var options = new SendOptions { Event = stored.Event, Delivery = stored.Delivery, Key = stored.Key };
-        return new(outbox, new(stored.Kind, stored.Name), stored.Data, options, stored.MessageId) { FirstSentAt = stored.FirstSentAt, StoredAs = storedAs };
+        return new(outbox, new(stored.Kind, stored.Name), stored.Data, options, stored.MessageId) { FirstSentAt = stored.FirstSentAt, IsUncertain = stored.FirstSentAt is not null, StoredAs = storedAs };
     }
 }

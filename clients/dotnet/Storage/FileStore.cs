@@ -69,9 +69,11 @@ public sealed class FileStore : IClientStore, IDisposable
 
     static FileStream Open(string path, FileMode mode)
     {
-        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = FileShare.Read | FileShare.Delete };
+        // Windows renames only what is shared for that; elsewhere anything but none shares all.
+        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = FileShare.Delete };
         if (!OperatingSystem.IsWindows())
         {
+            options.Share = FileShare.None;
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 

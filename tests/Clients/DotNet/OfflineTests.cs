@@ -181,18 +181,49 @@ public sealed class OfflineTests : IAsyncLifetime
         await reading.TextsAsync(1);
         network.GoDown();
         await Eventually.True("bob has noticed", () => bob.State == ConnectionState.Reconnecting);
-        for (int i = 2; i <= 50; i++)
+        for (int i = 2; i <= 200; i++)
         {
             await ann.Room("general").SendAsync(i, cancellationToken: Stop);
         }
 
         network.ComeBack();
-        await Eventually.True("the newest has come", () => reading.Texts[^1] == "50", () => string.Join(", ", reading.Texts));
+        await Eventually.True("the newest has come", () => reading.Texts[^1] == "200", () => string.Join(", ", reading.Texts));
         var offsets = reading.Messages.Skip(1).Select(m => m.Offset!.Value).ToList();
         Assert.Equal(Enumerable.Range((int)offsets[0], offsets.Count).Select(o => (long)o), offsets);
-        Assert.InRange(offsets[0], 20, 41);
+        Assert.InRange(offsets[0], 100, 191);
         var gap = Assert.Single(gaps);
         Assert.Equal(("general", $"{reading.Messages[1].Epoch}:{offsets[0] - 1}"), (gap.Room, gap.Cursor));
+    }
+
+    [Fact]
+    public async Task What_may_have_been_kept_is_not_sent_again_when_the_server_would_not_know_it_any_more()
+    {
+        await using var server = await ServerProcess.StartAsync();
+        using var network = new Network();
+        var ann = _clients.Create(new()
+        {
+            Url = server.Address,
+            Token = await server.TokenAsync("ann"),
+            Backoff = TestClients.Soon,
+            MessageHandler = network.Handler,
+            DeduplicationWindow = TimeSpan.Zero,
+        });
+        await ann.ConnectAsync(Stop);
+        await ann.Room("general").JoinAsync(cancellationToken: Stop);
+        server.Pause();
+        var direct = ann.Direct("bob").Send("perhaps");
+        var inRoom = ann.Room("general").Send("certainly");
+        await Eventually.True("both are on their way", () => (direct.State, inRoom.State) == (SentState.Sending, SentState.Sending));
+        network.GoDown();
+        await Eventually.True("the client has noticed", () => ann.State == ConnectionState.Reconnecting);
+        server.Resume();
+        network.ComeBack();
+
+        // What was kept in a room comes back from it, so that what does not has not been kept.
+        await inRoom.Kept.WaitAsync(Stop);
+        Assert.Equal(["certainly"], (await ann.Room("general").HistoryAsync(cancellationToken: Stop)).Messages.Select(m => m.Data.ToString()));
+        Assert.Equal(RealtimeClientErrors.Unconfirmed, (await Assert.ThrowsAsync<RealtimeClientException>(() => direct.Kept.WaitAsync(Stop))).Code);
+        Assert.Empty(ann.Unsent);
     }
 
     [Fact]
