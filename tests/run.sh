@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every suite. Installs what is missing (from Debian's packages; kubectl and the Socket.IO clients by npm), builds, checks the format, and ends with a line
-# "N passed, N failed". Arguments go to the test runner, for example: tests/run.sh --filter-class '*SseContractTests'
+# Runs every suite. Installs what is missing (from Debian's packages; kubectl and what the JavaScript suites need by npm), builds, checks the format, and ends with a line
+# "N passed, N failed". Arguments go to the .NET test runner, whose suites run alone then, for example: tests/run.sh --filter-class '*SseContractTests'
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -34,14 +34,32 @@ dotnet build OrleansRealtime.sln --verbosity quiet || exit 1
 (cd gateway/web && npm run --silent check) || { echo "The types of the web page are not right"; exit 1; }
 dotnet format OrleansRealtime.sln --no-restore --verify-no-changes || { echo "The format is not clean: run 'dotnet format'."; exit 1; }
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-dotnet run --no-build --project tests -- --timeout 15m --no-ansi --progress off "$@" 2>&1 | tee "$log"
-status=${PIPESTATUS[0]}
+# The JavaScript client: its build is what some of the suites use. Without arguments its own suite runs too.
+if [ clients/js/package-lock.json -nt clients/js/node_modules/.package-lock.json ]; then
+  (cd clients/js && npm ci --silent --no-audit --no-fund) || { echo "What the JavaScript client needs could not be installed"; exit 1; }
+fi
+(cd clients/js && npm run --silent check && npm run --silent build -- --logLevel warn) || { echo "The JavaScript client could not be built"; exit 1; }
 
+log=$(mktemp)
+report=$(mktemp)
+trap 'rm -f "$log" "$report"' EXIT
 number() { sed -n "s/^ *$1: \([0-9]*\).*/\1/p" "$log" | tail -n 1; }
-failed=$(number failed)
-[ "$status" -ne 0 ] && [ "${failed:-0}" = 0 ] && failed=1
-passed=$(number succeeded)
-echo "${passed:-0} passed, ${failed:-0} failed"
+counted() { node -p "JSON.parse(require('fs').readFileSync('$report', 'utf8')).$1" 2>/dev/null; }
+passed=0 failed=0 status=0
+
+if [ $# -eq 0 ]; then
+  (cd clients/js && npx vitest run --reporter=default --reporter=json --outputFile.json="$report") || status=1
+  passed=$(counted numPassedTests) failed=$(counted numFailedTests)
+  passed=${passed:-0} failed=${failed:-0}
+fi
+
+dotnet run --no-build --project tests -- --timeout 15m --no-ansi --progress off "$@" 2>&1 | tee "$log"
+[ "${PIPESTATUS[0]}" -eq 0 ] || status=1
+
+succeeded=$(number succeeded)
+unsuccessful=$(number failed)
+passed=$((passed + ${succeeded:-0}))
+failed=$((failed + ${unsuccessful:-0}))
+[ "$status" -ne 0 ] && [ "$failed" = 0 ] && failed=1
+echo "$passed passed, $failed failed"
 exit "$status"

@@ -19,6 +19,8 @@ export default defineConfig({
     },
   },
   test: {
+    // Most of the time they wait for servers.
+    maxWorkers: 4,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [

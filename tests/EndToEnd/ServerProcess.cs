@@ -36,6 +36,9 @@ sealed class ServerProcess : IAsyncDisposable
     /// <summary>What the process has written to its standard error.</summary>
     public string Errors => _process.Errors;
 
+    /// <summary>The last lines that it has written to its standard output.</summary>
+    public string Output => _process.Output;
+
     public static async Task<ServerProcess> StartAsync(params (string Setting, string Value)[] settings)
     {
         var server = new ServerProcess(settings: settings);
@@ -55,6 +58,12 @@ sealed class ServerProcess : IAsyncDisposable
 
     /// <summary>SIGTERM: the process may say goodbye.</summary>
     public Task TerminateAsync() => _process.TerminateAsync();
+
+    /// <summary>SIGSTOP: its connections stay open, and nothing answers.</summary>
+    public void Pause() => _process.Pause();
+
+    /// <summary>SIGCONT: it goes on, as if no time had passed.</summary>
+    public void Resume() => _process.Resume();
 
     public Task<string> TokenAsync(string user, string query = "") => _rest.TokenAsync(user, query);
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using SocketIOClient.Transport;
-using Client = SocketIOClient.SocketIO;
+using Socket = SocketIOClient.SocketIO;
 
 namespace OrleansRealtime.Tests.SocketIo;
 
@@ -62,7 +62,7 @@ public sealed class DotNetClientTests(SocketIoHost host) : IClassFixture<SocketI
     [InlineData(TransportProtocol.Polling)]
     public async Task A_bad_token_is_an_error_of_the_client(TransportProtocol transport)
     {
-        using var client = new Client(host.Address, new() { Auth = new { token = "nonsense" }, Transport = transport, AutoUpgrade = false, Reconnection = false });
+        using var client = new Socket(host.Address, new() { Auth = new { token = "nonsense" }, Transport = transport, AutoUpgrade = false, Reconnection = false });
         var error = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         client.OnError += (_, message) => error.TrySetResult(message);
         await client.ConnectAsync();
@@ -70,9 +70,9 @@ public sealed class DotNetClientTests(SocketIoHost host) : IClassFixture<SocketI
         Assert.False(client.Connected);
     }
 
-    async Task<Client> ConnectAsync(string user, TransportProtocol transport, bool upgrade)
+    async Task<Socket> ConnectAsync(string user, TransportProtocol transport, bool upgrade)
     {
-        var client = new Client(host.Address, new()
+        var client = new Socket(host.Address, new()
         {
             Auth = new { token = await host.Host.TokenAsync(user) },
             Transport = transport,
@@ -86,7 +86,7 @@ public sealed class DotNetClientTests(SocketIoHost host) : IClassFixture<SocketI
         return client;
     }
 
-    static async Task<JsonElement> AskAsync(Client client, string @event, params object[] args)
+    static async Task<JsonElement> AskAsync(Socket client, string @event, params object[] args)
     {
         var answer = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
         await client.EmitAsync(@event, response => answer.TrySetResult(response.GetValue<JsonElement>()), args);

@@ -5,23 +5,6 @@ using Microsoft.AspNetCore.Http;
 namespace OrleansRealtime.Gateway.EngineIo;
 
 /// <summary>
-/// What an application does with a session. Its methods are called one at a time, but for <see cref="OnTick"/> and <see cref="OnClosed"/>.
-/// </summary>
-public interface IEngineClient
-{
-    /// <summary>A message has come. The next one is not read before the task has completed; the data is valid until then.</summary>
-    /// <param name="http">The request that brought it: the WebSocket's, or that of long-polling, which ends with the task.</param>
-    ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, HttpContext http);
-
-    /// <summary>Called again and again while the session lives, for what has to end in time.</summary>
-    /// <param name="now">Milliseconds, as <see cref="Environment.TickCount64"/>.</param>
-    void OnTick(long now);
-
-    /// <summary>The session is over. Called once.</summary>
-    void OnClosed();
-}
-
-/// <summary>
 /// A client of Engine.IO: first it may poll, then it may upgrade to a WebSocket, and it answers pings.
 /// <para>
 /// Writes take turns. One that finds a client that is not polling at the moment waits until it does, or until the client has upgraded.
@@ -32,17 +15,15 @@ public sealed class EngineSession
     /// <summary>Frames of WebSocket's own (pongs) that may wait; a client that wants more of them does not read them.</summary>
     const int MaxFramesWaiting = 16;
 
-    /// <summary>Bytes with which a poll is answered although there is more.</summary>
-    const int MaxGathered = 256 << 10;
-
     readonly EngineServer _server;
     readonly Lock _lock = new();
     readonly AsyncTurn _turn = new();
+
+    /// <summary>Null where the session began with a WebSocket.</summary>
+    LongPolling? _polling;
+
     volatile EngineWebSocket? _socket;
     EngineWebSocket? _probe;
-    TaskCompletionSource<EngineOutput?>? _poll;
-    EngineOutput? _gathered;
-    TaskCompletionSource? _canWrite;
     IEngineClient? _client;
     long _pingAt;
     long _pongBy;
@@ -57,6 +38,7 @@ public sealed class EngineSession
         _server = server;
         Id = id;
         Identity = identity;
+        _polling = new(_turn);
         _pingAt = Environment.TickCount64 + Milliseconds(server.Options.PingInterval);
     }
 
@@ -219,50 +201,24 @@ public sealed class EngineSession
     /// </summary>
     internal async Task<EngineOutput?> PollAsync(CancellationToken aborted)
     {
-        TaskCompletionSource<EngineOutput?> poll;
-        TaskCompletionSource? canWrite;
-        bool noop = false;
-        lock (_lock)
+        if (_polling is not { } polling)
         {
-            if (_closed || _socket is not null)
-            {
-                return null;
-            }
-
-            if (_poll is not null)
-            {
-                poll = null!;
-                canWrite = null;
-            }
-            else
-            {
-                poll = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                (canWrite, _canWrite) = (_canWrite, null);
-
-                // A client that is about to upgrade waits for its last poll; it gets what is there, or a noop.
-                noop = _probe is not null && canWrite is null;
-                if (!noop)
-                {
-                    _poll = poll;
-                }
-            }
+            return null;
         }
 
-        if (poll is null)
+        if (polling.TryPoll() is not { } poll)
         {
-            // Two polls at once: the client has lost track.
             Abort();
             return null;
         }
 
-        if (noop)
+        if (poll.IsCompleted)
         {
-            return Render(EngineControl.Noop);
+            return await poll;
         }
 
-        canWrite?.TrySetResult();
         using var registration = aborted.UnsafeRegister(static session => ((EngineSession)session!).End(null), this);
-        return await poll.Task;
+        return await poll;
     }
 
     /// <summary>What a client posts. Null where it was taken.</summary>
@@ -311,6 +267,7 @@ public sealed class EngineSession
     internal void Open(EngineWebSocket socket)
     {
         _socket = socket;
+        _polling = null;
         socket.Attach(this);
     }
 
@@ -325,6 +282,7 @@ public sealed class EngineSession
             }
 
             _probe = socket;
+            _polling!.IsUpgrading = true;
             _upgradeBy = Environment.TickCount64 + Milliseconds(_server.Options.UpgradeTimeout);
             return true;
         }
@@ -338,6 +296,7 @@ public sealed class EngineSession
             if (_probe == socket)
             {
                 _probe = null;
+                _polling!.IsUpgrading = false;
                 return;
             }
         }
@@ -375,7 +334,7 @@ public sealed class EngineSession
             using var answer = EngineOutput.Rent(framed: true);
             answer.Text("3probe"u8);
             await socket.WriteAsync(answer.Written);
-            EndPoll(EngineControl.Noop);
+            _polling!.Answer(EngineControl.Noop);
             return true;
         }
 
@@ -384,7 +343,6 @@ public sealed class EngineSession
             return false;
         }
 
-        TaskCompletionSource? canWrite;
         lock (_lock)
         {
             if (_closed || _probe != socket)
@@ -395,11 +353,9 @@ public sealed class EngineSession
             _probe = null;
             socket.Attach(this);
             _socket = socket;
-            (canWrite, _canWrite) = (_canWrite, null);
         }
 
-        EndPoll(EngineControl.Noop);
-        canWrite?.TrySetResult();
+        _polling!.End(EngineControl.Noop);
         return true;
     }
 
@@ -438,7 +394,6 @@ public sealed class EngineSession
     /// <param name="last">What a poll that is under way is answered with.</param>
     void End(IEngineContent? last)
     {
-        TaskCompletionSource? canWrite;
         bool wasPending;
         EngineWebSocket? probe;
         lock (_lock)
@@ -451,7 +406,6 @@ public sealed class EngineSession
             _closed = true;
             wasPending = !_inUse;
             probe = _probe;
-            (canWrite, _canWrite) = (_canWrite, null);
         }
 
         _server.Remove(this);
@@ -460,28 +414,9 @@ public sealed class EngineSession
             _server.NoLongerPending();
         }
 
-        EndPoll(last ?? EngineControl.Close);
-        canWrite?.TrySetResult();
+        _polling?.End(last ?? EngineControl.Close);
         probe?.Abort();
         _client?.OnClosed();
-    }
-
-    void EndPoll(IEngineContent content)
-    {
-        TaskCompletionSource<EngineOutput?>? poll;
-        EngineOutput? output;
-        lock (_lock)
-        {
-            (poll, _poll) = (_poll, null);
-            (output, _gathered) = (_gathered, null);
-        }
-
-        if (poll is not null)
-        {
-            output ??= EngineOutput.Rent(framed: false);
-            content.WriteTo(output);
-            poll.TrySetResult(output);
-        }
     }
 
     ValueTask WriteFramesAsync(EngineWebSocket socket, IEngineContent content)
@@ -532,37 +467,21 @@ public sealed class EngineSession
     async ValueTask WriteInTurnAsync(IEngineContent content)
     {
         await _turn.EnterAsync();
-        while (true)
+        if (_socket is null)
         {
-            Task canWrite;
-            TaskCompletionSource<EngineOutput?>? poll;
-            lock (_lock)
-            {
-                if (_closed || _socket is not null)
-                {
-                    break;
-                }
-
-                (poll, _poll) = (_poll, null);
-                canWrite = poll is not null ? Task.CompletedTask : (_canWrite = new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-            }
-
-            if (poll is null)
-            {
-                await canWrite;
-                continue;
-            }
-
             try
             {
-                Gather(poll, content);
+                if (await _polling!.TryWriteAsync(content))
+                {
+                    _turn.Leave();
+                    return;
+                }
             }
-            finally
+            catch
             {
                 _turn.Leave();
+                throw;
             }
-
-            return;
         }
 
         if (_socket is { } socket)
@@ -573,36 +492,6 @@ public sealed class EngineSession
 
         _turn.Leave();
         throw Over();
-    }
-
-    /// <summary>
-    /// Answers a poll with what there is, unless there is nothing that the client has to see, or somebody else has more for it. A client that
-    /// is about to upgrade waits for its last poll, and gets it.
-    /// </summary>
-    void Gather(TaskCompletionSource<EngineOutput?> poll, IEngineContent content)
-    {
-        EngineOutput output;
-        lock (_lock)
-        {
-            (output, _gathered) = (_gathered ?? EngineOutput.Rent(framed: false), null);
-        }
-
-        content.WriteTo(output);
-        if (output.Written.IsEmpty || (_turn.IsWanted && output.Written.Length < MaxGathered))
-        {
-            lock (_lock)
-            {
-                if (!_closed && _socket is null && _probe is null)
-                {
-                    (_poll, _gathered) = (poll, output);
-                    return;
-                }
-            }
-
-            EngineControl.Noop.WriteTo(output);
-        }
-
-        poll.TrySetResult(output);
     }
 
     async Task SendFrameAsync(byte[] frame)
@@ -637,13 +526,6 @@ public sealed class EngineSession
         var socket = _socket;
         End(EngineControl.Close);
         socket?.Abort();
-    }
-
-    static EngineOutput Render(EngineControl content)
-    {
-        var output = EngineOutput.Rent(framed: false);
-        content.WriteTo(output);
-        return output;
     }
 
     static IOException Over() => new("The session is over.");

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Fanout;
@@ -69,6 +70,9 @@ public abstract class ClientConnection(string id, string transport, Permissions 
         get => _claims ?? [];
         set => _claims = value.Count > 0 ? value : null;
     }
+
+    /// <summary>Where what is written is counted; null for what is no client's.</summary>
+    internal MetricTotals? Totals { get; set; }
 
     /// <summary>Whether the application has been told of the connection, and is to be told of its end.</summary>
     internal bool IsAnnounced { get; set; }
@@ -500,13 +504,16 @@ public abstract class ClientConnection(string id, string transport, Permissions 
         }
     }
 
-    static void Written(Span<Outbound> batch)
+    void Written(Span<Outbound> batch)
     {
+        int events = 0;
         foreach (ref readonly var outbound in batch)
         {
+            events += outbound.Event is not null ? 1 : 0;
             Advance(outbound);
         }
 
+        Totals?.OnDelivered(events);
         batch.Clear();
     }
 

@@ -27,6 +27,7 @@ sealed class ClientConnections(GatewayMetrics metrics, TimeProvider time)
     public void Add(ClientConnection connection)
     {
         _connections[connection.Id] = connection;
+        connection.Totals = metrics.Totals;
         metrics.Opened(connection);
         lock (_expiries)
         {

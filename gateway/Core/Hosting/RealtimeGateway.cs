@@ -41,7 +41,7 @@ public static class RealtimeGateway
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>(
             (host, gateway) => host.ShutdownTimeout = gateway.Value.DrainTimeout + gateway.Value.CloseTimeout + TimeSpan.FromSeconds(5));
         builder.Services.AddFanout().AddSignalRGateway().AddSseGateway().AddSocketIoGateway().AddGatewayMetrics().AddGatewayCors();
-        builder.Services.AddSingleton<RealtimeOperations>().AddSingleton<JobOperations>().AddSingleton<KeyOperations>().AddSingleton<RequestOperations>();
+        builder.Services.AddSingleton<RealtimeOperations>().AddSingleton<KeyOperations>().AddSingleton<RequestOperations>().AddSingleton<JobOperations>();
         builder.Services.AddSingleton(services => new RealtimePublisher(services.GetRequiredService<RealtimeOperations>()));
         builder.Services.AddSingleton<IPubSub, GatewayPubSub>();
         builder.Services.AddSingleton(services => new RealtimeRequests(services.GetRequiredService<RequestOperations>()));
@@ -82,7 +82,7 @@ public static class RealtimeGateway
 }
 
 /// <summary>Answers with RFC 9457 problem details whatever goes wrong in a request, and never with more than a sentence.</summary>
-sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<ProblemAnswers> logger) : IExceptionHandler
+sealed partial class ProblemAnswers(IProblemDetailsService problems, GatewayMetrics metrics, ILogger<ProblemAnswers> logger) : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
@@ -103,6 +103,7 @@ sealed partial class ProblemAnswers(IProblemDetailsService problems, ILogger<Pro
             Unexpected(httpContext.Request.Method, httpContext.Request.Path, exception);
         }
 
+        metrics.Refused(error.Code);
         var problem = (exception as ConnectionRejectedException)?.ToProblem() ?? error.ToProblem();
         httpContext.Response.StatusCode = problem.Status!.Value;
         if (error.Code == RealtimeErrorCode.Unavailable)

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using OpenTelemetry.Metrics;
 
@@ -6,7 +7,7 @@ namespace OrleansRealtime.Gateway.Metrics;
 
 static class MetricsEndpoint
 {
-    public const string Path = "/metrics";
+    public const string Path = "/metrics", SummaryPath = "/metrics/summary";
 
     public static IServiceCollection AddGatewayMetrics(this IServiceCollection services)
     {
@@ -15,5 +16,10 @@ static class MetricsEndpoint
         return services;
     }
 
-    public static void MapGatewayMetrics(this WebApplication app) => app.MapPrometheusScrapingEndpoint(Path);
+    public static void MapGatewayMetrics(this WebApplication app)
+    {
+        app.MapPrometheusScrapingEndpoint(Path);
+        app.MapGet(SummaryPath, (GatewayMetrics metrics) => TypedResults.Ok(metrics.Totals.Read()))
+            .WithName("metricsSummary").WithTags("Metrics").WithSummary("Tells what this gateway has done since its start");
+    }
 }

@@ -26,6 +26,7 @@ sealed class RealtimeOperations(
     EventDispatcher events,
     JobOperations jobs,
     GatewayMetrics metrics,
+    TimeProvider time,
     IOptions<GatewayOptions> options)
 {
     /// <summary>Messages of a page where the client does not say, and at most.</summary>
@@ -343,8 +344,9 @@ sealed class RealtimeOperations(
 
     async Task<PublishAcknowledgement> PublishAsync(ChannelId channel, Publication publication)
     {
+        long start = time.GetTimestamp();
         var result = await uplinks.PublishAsync(channel, publication);
-        metrics.Published(result.Status);
+        metrics.Published(result.Status, time.GetElapsedTime(start));
         return result.Status switch
         {
             PublishStatus.Accepted => PublishAcknowledgement.Of(result, publication),

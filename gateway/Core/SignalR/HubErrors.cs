@@ -1,12 +1,13 @@
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>Turns what an operation throws into the error that the caller gets: <c>code: message</c>, and never more than that.</summary>
-sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
+sealed partial class HubErrors(GatewayMetrics metrics, ILogger<HubErrors> logger) : IHubFilter
 {
     public async ValueTask<object?> InvokeMethodAsync(HubInvocationContext invocationContext, Func<HubInvocationContext, ValueTask<object?>> next)
     {
@@ -16,11 +17,11 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         }
         catch (RealtimeException exception)
         {
-            throw new HubException(exception.Text);
+            throw Refusal(exception);
         }
         catch (ConnectionRejectedException exception)
         {
-            throw new HubException(new RealtimeException(RealtimeErrorCode.Rejected, exception.MessageWithData).Text);
+            throw Refusal(new(RealtimeErrorCode.Rejected, exception.MessageWithData));
         }
         catch (OperationCanceledException) when (invocationContext.Context.ConnectionAborted.IsCancellationRequested)
         {
@@ -29,7 +30,7 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         catch (Exception exception) when (exception is not HubException)
         {
             Unexpected(invocationContext.HubMethodName, exception);
-            throw new HubException(new RealtimeException(RealtimeErrorCode.Internal, "Something went wrong on the server.").Text);
+            throw Refusal(new(RealtimeErrorCode.Internal, "Something went wrong on the server."));
         }
     }
 
@@ -41,7 +42,7 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         }
         catch (RealtimeException exception)
         {
-            throw new HubException(exception.Text);
+            throw Refusal(exception);
         }
         catch (OperationCanceledException) when (context.Context.ConnectionAborted.IsCancellationRequested)
         {
@@ -50,8 +51,14 @@ sealed partial class HubErrors(ILogger<HubErrors> logger) : IHubFilter
         catch (Exception exception) when (exception is not HubException)
         {
             Unexpected(nameof(OnConnectedAsync), exception);
-            throw new HubException(new RealtimeException(RealtimeErrorCode.Internal, "Something went wrong on the server.").Text);
+            throw Refusal(new(RealtimeErrorCode.Internal, "Something went wrong on the server."));
         }
+    }
+
+    HubException Refusal(RealtimeException error)
+    {
+        metrics.Refused(error.Code);
+        return new(error.Text);
     }
 
     [LoggerMessage(1, LogLevel.Error, "The hub method {Method} failed.")]

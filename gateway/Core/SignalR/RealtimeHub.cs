@@ -12,7 +12,8 @@ namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>The operations as SignalR methods (docs/api.md). Parameters with a default may be left out by the client.</summary>
 [Authorize]
-sealed class RealtimeHub(RealtimeOperations operations, KeyOperations keys, RequestOperations requests, JobOperations jobs, EventDispatcher events) : Hub
+sealed class RealtimeHub(
+    RealtimeOperations operations, KeyOperations keys, RequestOperations requests, JobOperations jobs, EventDispatcher events) : Hub
 {
     ClientConnection Connection => Context.Features.Get<ClientConnection>()!;
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Jobs;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.Gateway.Wire;
 using OrleansRealtime.PubSub;
@@ -16,7 +17,13 @@ namespace OrleansRealtime.Gateway.SocketIo;
 /// application's own handlers, which go first. docs/socketio.md lists them; what clients are sent is in <see cref="SocketIoFormat"/>.
 /// </summary>
 sealed partial class SocketIoEvents(
-    RealtimeOperations operations, KeyOperations keys, RequestOperations requests, JobOperations jobs, EventDispatcher handlers, ILogger<SocketIoEvents> logger)
+    RealtimeOperations operations,
+    KeyOperations keys,
+    RequestOperations requests,
+    JobOperations jobs,
+    EventDispatcher handlers,
+    GatewayMetrics metrics,
+    ILogger<SocketIoEvents> logger)
 {
     /// <summary>Requests in the form of the guide: <c>request:deploy</c> is answered by the handler of <c>deploy</c>, or starts the job of that name.</summary>
     const string RequestPrefix = "request:";
@@ -58,12 +65,6 @@ sealed partial class SocketIoEvents(
                 return PresenceAsync(connection, new(name, data, "roomId"));
             case "authenticate":
                 return Task.FromResult<EventData?>(Ok(await operations.AuthenticateAsync(connection, new EventFields(name, data, "token").Text("token")), WireJson.Default.AuthenticateResult));
-            case "job:start":
-                return StartJobAsync(connection, new(name, data, "name", "data"));
-            case "job":
-                return DescribeJobAsync(connection, new(name, data, "id"));
-            case "job:cancel":
-                return CancelJobAsync(connection, new(name, data, "id"));
             case "key:put":
                 return KeysAsync(keys.PutAsync(connection.Permissions, connection.UserId, new EventFields(name, data, "key").Text("key"), connection.Aborted));
             case "key:remove":
@@ -72,6 +73,12 @@ sealed partial class SocketIoEvents(
                 return KeysAsync(keys.KeysAsync(new EventFields(name, data, "userId").Text("userId"), connection.Aborted));
             case "user:request":
                 return AskUserAsync(connection, new(name, data, "userId", "event", "data"));
+            case "job:start":
+                return StartJobAsync(connection, new(name, data, "name", "data"));
+            case "job":
+                return DescribeJobAsync(connection, new(name, data, "id"));
+            case "job:cancel":
+                return CancelJobAsync(connection, new(name, data, "id"));
             case "request":
                 return Task.FromResult<EventData?>(s_received);
             default:
@@ -81,6 +88,17 @@ sealed partial class SocketIoEvents(
 
     /// <summary>The error that a client gets; null where nobody is there to get one. What is nobody's fault but ours is logged.</summary>
     public RealtimeException? Explain(string name, Exception exception)
+    {
+        var error = ErrorOf(name, exception);
+        if (error is not null)
+        {
+            metrics.Refused(error.Code);
+        }
+
+        return error;
+    }
+
+    RealtimeException? ErrorOf(string name, Exception exception)
     {
         switch (exception)
         {

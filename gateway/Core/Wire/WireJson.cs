@@ -6,6 +6,7 @@ using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Hosting;
 using OrleansRealtime.Gateway.Jobs;
+using OrleansRealtime.Gateway.Metrics;
 using OrleansRealtime.Gateway.Operations;
 
 namespace OrleansRealtime.Gateway.Wire;
@@ -26,6 +27,7 @@ namespace OrleansRealtime.Gateway.Wire;
 [JsonSerializable(typeof(DisconnectResult))]
 [JsonSerializable(typeof(KeysResult))]
 [JsonSerializable(typeof(HealthReport))]
+[JsonSerializable(typeof(ConnectionMetrics))]
 [JsonSerializable(typeof(SendOptions))]
 [JsonSerializable(typeof(StartJobOptions))]
 [JsonSerializable(typeof(StartedJob))]

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 
 namespace OrleansRealtime.Tests.Cluster.Clients;
@@ -9,7 +10,8 @@ sealed class CuttableSockets : IDisposable
 
     readonly List<Socket> _sockets = [];
 
-    public CuttableSockets()
+    /// <param name="route">Where a connection leads, or that it fails; where its address says by default.</param>
+    public CuttableSockets(Func<EndPoint, EndPoint>? route = null)
     {
         Handler = new()
         {
@@ -19,7 +21,7 @@ sealed class CuttableSockets : IDisposable
                 var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
                 try
                 {
-                    await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+                    await socket.ConnectAsync(route?.Invoke(context.DnsEndPoint) ?? context.DnsEndPoint, cancellationToken);
                 }
                 catch
                 {

@@ -101,8 +101,9 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       const ann = user('ann');
       const notifications = record<Message>(ann, 'notification');
       await ann.connected();
-      const ack = await boss.notify('closing time', { event: 'alert' }).kept;
-      expect(await notifications.find((message) => message.data === 'closing time')).toMatchObject({ event: 'alert', namespace: '/', cursor: ack.cursor });
+      const text = freshName('closing time');
+      const ack = await boss.notify(text, { event: 'alert' }).kept;
+      expect(await notifications.find((message) => message.data === text)).toMatchObject({ event: 'alert', namespace: '/', cursor: ack.cursor });
       const refused = ann.notify('me too');
       await expect(refused.kept).rejects.toMatchObject({ code: 'not_allowed', permanent: true });
       expect(refused.state).toBe('failed');
@@ -160,6 +161,24 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       expect(texts(messages.items)).toEqual([1, 2, 3, 4, 5, 6, 7]);
       expect(ann.info.reconnects).toBe(1);
       expect(direct.items.filter((message) => message.data === missed)).toHaveLength(1);
+    });
+
+    it('gets what came to another device meanwhile, and what everybody was told, though it had received nothing before', async () => {
+      const [me, text] = [freshName('ann'), freshName('news')];
+      const boss = user('boss', { getToken: () => gateway.token('boss', { role: 'admin' }) });
+      const laptop = traveller(me);
+      const [direct, notifications] = [record<Message>(laptop, 'direct'), record<Message>(laptop, 'notification')];
+      await laptop.connected();
+      network.cut();
+      await inState(laptop, 'reconnecting');
+      const atPhone = record<Message>(user(me), 'direct');
+      await boss.direct(me).send(text).kept;
+      await atPhone.atLeast(1);
+      await boss.notify(text).kept;
+      network.restore();
+      await direct.find(({ data }) => data === text);
+      await notifications.find(({ data }) => data === text);
+      expect(direct.items).toHaveLength(1);
     });
 
     it('keeps exactly once and in order what was sent while offline', async () => {

@@ -150,3 +150,14 @@ it('is one, is told of its client, and let go with it', () => {
   client.close();
   expect(detach).toHaveBeenCalledTimes(1);
 });
+
+it('is needed where a conversation is declared encrypted', async () => {
+  const room = client.room('r', { encrypted: true });
+  const refused = record<RefusedMessage>(room, 'refused');
+  await room.join();
+  await expect(room.send('secret').kept).rejects.toMatchObject({ code: 'not_encrypted', permanent: true });
+  await expect(client.direct('bob', { encrypted: true }).send('secret').kept).rejects.toMatchObject({ code: 'not_encrypted' });
+  expect(server.sent).toEqual([]);
+  server.publish('r', 'in the clear');
+  expect(await refused.atLeast(1)).toMatchObject([{ refusal: { code: 'not_encrypted' } }]);
+});
