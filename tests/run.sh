@@ -31,6 +31,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 ulimit -n "$(ulimit -Hn)"
 
 dotnet build OrleansRealtime.sln --verbosity quiet || exit 1
+(cd gateway/web && npm run --silent check) || { echo "The types of the web page are not right"; exit 1; }
 dotnet format OrleansRealtime.sln --no-restore --verify-no-changes || { echo "The format is not clean: run 'dotnet format'."; exit 1; }
 
 # The JavaScript client: its build is what some of the suites use. Without arguments its own suite runs too.
