@@ -3,7 +3,8 @@ using OrleansRealtime.Jobs;
 namespace OrleansRealtime;
 
 /// <param name="FeatureId">What to deploy.</param>
-sealed record DeployRequest(string FeatureId);
+/// <param name="Fail">Whether it is to fail when half of it is done, to see what that looks like.</param>
+sealed record DeployRequest(string FeatureId, bool Fail = false);
 
 /// <summary>A step of a deployment.</summary>
 /// <param name="Progress">Per cent.</param>
@@ -15,7 +16,7 @@ sealed record Deployment(string FeatureId, string Version);
 /// <summary>The demonstration of jobs: <c>deploy</c> tells its steps one by one, and goes on after the last one of them should its silo die. Nothing is really deployed.</summary>
 static class Deployments
 {
-    static readonly TimeSpan StepTime = TimeSpan.FromMilliseconds(500);
+    static readonly TimeSpan StepTime = TimeSpan.FromSeconds(1);
 
     static readonly DeploymentStatus[] s_steps = [new("building", 25), new("testing", 50), new("rolling out", 75), new("complete", 100)];
 
@@ -29,6 +30,11 @@ static class Deployments
         for (int step = context.GetCheckpoint<int>(); step < s_steps.Length; step++)
         {
             await Task.Delay(StepTime, context.CancellationToken);
+            if (request.Fail && s_steps[step].Progress > 50)
+            {
+                throw new JobFailedException($"The rollout of '{request.FeatureId}' was stopped: 2 of 12 instances did not become ready.");
+            }
+
             await context.ReportAsync(s_steps[step]);
             await context.CheckpointAsync(step + 1);
         }

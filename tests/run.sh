@@ -20,10 +20,12 @@ if ! kubectl kustomize k8s/overlays/dev >/dev/null 2>&1; then
   export PATH=$kubectl:$PATH
 fi
 
-# The Socket.IO clients of the tests.
-if [ tests/SocketIo/node/package-lock.json -nt tests/SocketIo/node/node_modules/.package-lock.json ]; then
-  (cd tests/SocketIo/node && npm ci --silent --no-audit --no-fund) || { echo "The Socket.IO clients could not be installed"; exit 1; }
-fi
+# The Socket.IO clients of the tests, and the checker of the page's accessibility.
+for folder in tests/SocketIo/node tests/Browser/node; do
+  if [ $folder/package-lock.json -nt $folder/node_modules/.package-lock.json ]; then
+    (cd $folder && npm ci --silent --no-audit --no-fund) || { echo "What npm brings for $folder could not be installed"; exit 1; }
+  fi
+done
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 ulimit -n "$(ulimit -Hn)"

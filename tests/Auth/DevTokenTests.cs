@@ -50,13 +50,15 @@ public sealed class DevTokenTests : IDisposable
     {
         HandClock clock = new(new(2026, 11, 24, 21, 0, 0, TimeSpan.Zero));
         await using AuthHost host = await StartAsync(clock, ("Realtime:Auth:Issuer", "me"), ("Realtime:Auth:Audience", "chat"));
-        (string token, _) = await TakeAsync(host, "user=ann&role=writer&role=admin&join=my%20room&join=chat-*&publish=&expiresIn=10");
+        (string token, _) = await TakeAsync(host, "user=ann&role=writer&role=admin&join=my%20room&join=chat-*&publish=&jobs=deploy&expiresIn=10");
         Assert.Equal(HttpStatusCode.OK, (await host.GetAsync("/api/admin", token)).Status);
         (Permissions? permissions, _) = await host.Validation.ValidateAsync(token, TestContext.Current.CancellationToken);
         Assert.True(permissions!.MayJoin(PermissionsTests.Room("my room")));
         Assert.True(permissions.MayJoin(PermissionsTests.Room("chat-1")));
         Assert.False(permissions.MayJoin(PermissionsTests.Room("room")));
         Assert.False(permissions.MayPublish(PermissionsTests.Room("chat-1")));
+        Assert.True(permissions.MayStartJob("deploy"));
+        Assert.False(permissions.MayStartJob("delete"));
 
         clock.Now += TimeSpan.FromSeconds(16);
         (await host.GetAsync("/api/me", token)).IsUnauthenticated("expired");

@@ -5,6 +5,7 @@ using Microsoft.IdentityModel.JsonWebTokens;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Operations;
+using OrleansRealtime.Jobs;
 
 namespace OrleansRealtime.Tests.Auth;
 
@@ -127,6 +128,29 @@ public sealed class PermissionsTests
         Assert.True(admin.MayUseNamespace("/admin"));
         Assert.True(admin.MayJoin(Room("/admin:alerts")));
         Assert.False(admin.MayPublish(Room("/admin:alerts")));
+    }
+
+    [Fact]
+    public void A_jobs_room_is_for_all_to_join_and_for_nobody_to_publish_to()
+    {
+        Permissions user = Of(new Claim("join", "general"), new Claim("roles", "admin"));
+        Assert.True(user.MayJoin(Room("job:" + JobId.New())));
+        Assert.False(user.MayPublish(Room("job:" + JobId.New())));
+        Assert.False(user.MayJoin(Room("/admin:job:1")));
+        Assert.True(user.MayPublish(Room("/admin:job:1")));
+        Assert.False(user.MayJoin(Room("job")));
+        Assert.True(user.MayPublish(Room("jobs")));
+    }
+
+    [Fact]
+    public void A_jobs_claim_names_the_jobs_that_may_be_started_and_absent_means_all()
+    {
+        Assert.True(Of(new Claim("join", "none")).MayStartJob("deploy"));
+        Permissions some = Of(new Claim("jobs", "deploy report-*"));
+        Assert.True(some.MayStartJob("deploy"));
+        Assert.True(some.MayStartJob("report-2026"));
+        Assert.False(some.MayStartJob("delete"));
+        Assert.False(Of(new Claim("jobs", "")).MayStartJob("deploy"));
     }
 
     [Theory]

@@ -101,8 +101,12 @@ public sealed class JobSurvivalTests
         string id = (await rest.StartAsync("short", idempotencyKey: "once")).GetProperty("id").GetString()!;
         await Eventually.True("it is forgotten", async () => (await rest.CancelAsync(id)).Body.TryGetProperty("code", out var code) && code.GetString() == "unknown_job");
 
-        // So is its key.
-        Assert.Equal("running", (await rest.StartAsync("short", idempotencyKey: "once")).GetProperty("status").GetString());
+        // So is its key. What follows under it is another job, although the room still has the first one's end.
+        var second = await rest.StartAsync("short", idempotencyKey: "once");
+        Assert.Equal((id, "running"), (second.GetProperty("id").GetString(), second.GetProperty("status").GetString()));
+        var seen = Assert.Single(await JobStream.AllAsync(host.Address, id));
+        Assert.Equal("complete", seen.Name);
+        Assert.EndsWith(":2", seen.Cursor, StringComparison.Ordinal);
     }
 
     [Fact]

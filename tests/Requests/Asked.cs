@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.SignalR.Client;
 using OrleansRealtime.Tests.SignalR;
+using OrleansRealtime.Tests.SocketIo;
 
 namespace OrleansRealtime.Tests.Requests;
 
@@ -51,4 +52,15 @@ sealed class Asked : IAsyncDisposable
         Hub.InvokeAsync<bool>("Refuse", question.GetProperty("id").GetInt64(), message, TestContext.Current.CancellationToken);
 
     public ValueTask DisposeAsync() => Hub.DisposeAsync();
+}
+
+static class AskedSockets
+{
+    /// <summary>A client of Socket.IO has connected before the server has gone through its inbox. Its events wait for that, and so do questions.</summary>
+    public static async Task<NodeSocket> CanAnswerAsync(this Task<NodeSocket> connecting)
+    {
+        var socket = await connecting;
+        await socket.IsOkAsync("inbox");
+        return socket;
+    }
 }

@@ -123,8 +123,8 @@ public sealed class UserRequestClusterTests(SharedCluster shared, NodeClients no
     async Task<NodeSocket> SocketAsync(int gateway, string user)
     {
         using var api = new RestApi(_cluster.Addresses[gateway]);
-        
+
         // After the death of the silos it may be refused for a while.
-        return await node.ConnectAsync(new() { Server = _cluster.Addresses[gateway], Token = await api.TokenAsync(user), Reconnection = true });
+        return await node.ConnectAsync(new() { Server = _cluster.Addresses[gateway], Token = await api.TokenAsync(user), Reconnection = true }).CanAnswerAsync();
     }
 }

@@ -51,7 +51,7 @@ public sealed class UserRequestTests(SocketIoHost host, NodeClients node) : ICla
     public async Task A_Socket_IO_client_is_asked_by_the_event_request_and_answers_by_its_acknowledgement()
     {
         await using var ann = await ConnectAsync("ann");
-        await using var bob = await host.ConnectAsync(node, _bob);
+        await using var bob = await host.ConnectAsync(node, _bob).CanAnswerAsync();
         await bob.AnswerAsync("request", new { sum = 3, picture = NodeSocket.Bytes([1, 2]) });
         object? answer = await ann.Hub.InvokeAsync<object?>("RequestUser", _bob, "add", new { a = 1, b = 2 }, Token);
         Assert.Equal("""{"sum":3,"picture":"AQI="}""", SignalRTransport.ToJson(answer).GetRawText());
@@ -62,7 +62,7 @@ public sealed class UserRequestTests(SocketIoHost host, NodeClients node) : ICla
     public async Task A_Socket_IO_client_asks_and_data_may_hold_bytes()
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        await using var bob = await host.ConnectAsync(node, _bob);
+        await using var bob = await host.ConnectAsync(node, _bob).CanAnswerAsync();
         await using var signalR = await ConnectAsync("carol-" + _bob);
         await bob.AnswerAsync("request", NodeSocket.Bytes([3]));
         var answer = await ann.IsOkAsync("user:request", new { userId = _bob, @event = "draw", data = new { ink = NodeSocket.Bytes([1]) }, timeout = 20 });
@@ -123,7 +123,7 @@ public sealed class UserRequestTests(SocketIoHost host, NodeClients node) : ICla
         await using var ann = await ConnectAsync("ann");
         await using var phone = await ConnectAsync(_bob);
         await using var laptop = await ConnectAsync(_bob, messagePack: true);
-        await using var tablet = await host.ConnectAsync(node, _bob);
+        await using var tablet = await host.ConnectAsync(node, _bob).CanAnswerAsync();
         var asking = ann.Hub.InvokeAsync<object?>("RequestUser", _bob, "call", Token);
         var onPhone = await phone.NextAsync();
         var onLaptop = await laptop.NextAsync();
@@ -160,7 +160,7 @@ public sealed class UserRequestTests(SocketIoHost host, NodeClients node) : ICla
     public async Task A_Socket_IO_client_refuses_by_an_acknowledgement_that_is_an_error(string acknowledgement, string message)
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        await using var bob = await host.ConnectAsync(node, _bob);
+        await using var bob = await host.ConnectAsync(node, _bob).CanAnswerAsync();
         await bob.AnswerAsync("request", JsonElement.Parse(acknowledgement));
         var error = (await ann.EmitAsync("user:request", new { userId = _bob, @event = "call" })).GetProperty("error");
         Assert.Equal(("refused", message), (error.GetProperty("code").GetString(), error.GetProperty("message").GetString()));
@@ -173,7 +173,7 @@ public sealed class UserRequestTests(SocketIoHost host, NodeClients node) : ICla
     [Fact]
     public async Task What_server_code_asks_one_connection_may_be_refused_as_well()
     {
-        await using var socket = await host.ConnectAsync(node, _bob);
+        await using var socket = await host.ConnectAsync(node, _bob).CanAnswerAsync();
         await socket.AnswerAsync("question", new { status = "error", error = "I do not count." });
         var error = (await socket.EmitAsync("ask", 20)).GetProperty("error");
         Assert.Equal(("refused", "I do not count."), (error.GetProperty("code").GetString(), error.GetProperty("message").GetString()));
@@ -227,7 +227,7 @@ public sealed class UserRequestTests(SocketIoHost host, NodeClients node) : ICla
     {
         string large = new('x', 70_000);
         await using var ann = await host.ConnectAsync(node, "ann");
-        await using var bob = await host.ConnectAsync(node, _bob);
+        await using var bob = await host.ConnectAsync(node, _bob).CanAnswerAsync();
         Assert.Equal("payload_too_large", (await ann.EmitAsync("user:request", new { userId = _bob, @event = "call", data = large })).ErrorCode());
         await bob.AnswerAsync("request", large);
         var error = (await ann.EmitAsync("user:request", new { userId = _bob, @event = "call" })).GetProperty("error");
@@ -289,7 +289,7 @@ public sealed class UserRequestTests(SocketIoHost host, NodeClients node) : ICla
     public async Task A_member_of_a_room_cannot_pass_for_a_request()
     {
         await using var ann = await host.ConnectAsync(node, "ann");
-        await using var bob = await host.ConnectAsync(node, _bob);
+        await using var bob = await host.ConnectAsync(node, _bob).CanAnswerAsync();
         await ann.IsOkAsync("join:room", _bob);
         await bob.IsOkAsync("join:room", _bob);
         await ann.IsOkAsync("message", new { roomId = _bob, message = new { from = "server" }, @event = "request" });

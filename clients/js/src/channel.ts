@@ -121,7 +121,7 @@ export class Channel {
       return;
     }
     const running = task();
-    if (running) this.#await(running);
+    if (running instanceof Promise) this.#await(running);
   }
 
   #await(running: Promise<void>): void {

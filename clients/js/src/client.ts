@@ -2,8 +2,10 @@ import type {
   Client, ClientEvents, ConnectionInfo, ConnectionState, ConnectOptions, Direct, KeyDirectory, Publication, RequestHandler, Room, RoomOptions, Sent, StorageLike,
   Subscription, Unsubscribe,
 } from './api.js';
+import { catchUp } from './catchUp.js';
 import { Channel } from './channel.js';
-import { isRefused, type Codec, type DecodeContext } from './codec.js';
+import type { Codec, DecodeContext } from './codec.js';
+import { Coding } from './coding.js';
 import { Connection } from './connection.js';
 import { INBOX, NOTIFICATIONS, roomChannel } from './cursor.js';
 import { DirectConversation } from './direct.js';
@@ -12,7 +14,7 @@ import { RealtimeError } from './errors.js';
 import { factoriesOf } from './factories.js';
 import { newId } from './ids.js';
 import { JobClient } from './jobs.js';
-import type { Ack, Destination, Gap, HistoryPage, HistoryQuery, Message, Refusal, SendOptions } from './messages.js';
+import type { Ack, Destination, Gap, HistoryPage, HistoryQuery, Message, SendOptions } from './messages.js';
 import { MessageOutbox } from './outbox.js';
 import { subscribe } from './pubsub.js';
 import { Requests } from './requests.js';
@@ -47,13 +49,14 @@ class RealtimeClient implements Client {
   readonly #directs = new Map<string, DirectConversation>();
   readonly #inbox: Channel;
   readonly #notifications: Channel;
+  readonly #coding = new Coding();
   readonly #requestTimeout: number;
   /** Once it is known whose it is. */
   #memory: Memory | undefined;
   /** Cursors of a former page load, for rooms that are not joined yet. */
   #restored: Record<string, string> = {};
-  #codec: Codec | undefined;
-  #detach: (() => void) | undefined;
+  /** So much was missed that a connection is ended for not reading it fast enough. */
+  #behind = false;
   #latency: number | undefined;
 
   constructor(options: ConnectOptions) {
@@ -68,8 +71,12 @@ class RealtimeClient implements Client {
     const moved = () => this.#memory?.changed();
     const gap = (event: Gap) => this.#emitter.emit('gap', event);
     this.#inbox = new Channel({}, {
-      intercept: (message) => this.#codec?.intercept?.(message, this.#contextOfDirect(message, 'live')) ?? false,
-      decode: (message) => this.#decodeDirect(message), deliver: (message) => this.#direct(message), gap, moved,
+      intercept: (message) => this.#coding.intercept(message, () => this.#contextOfDirect(message, 'live')),
+      decode: (message) => this.#coding.live(message, this.#contextOfDirect(message, 'live'), {
+        accept: (decoded) => this.#direct(decoded),
+        refuse: (refusal) => this.#emitter.emit('refused', { message, refusal }),
+      }),
+      deliver: (message) => this.#direct(message), gap, moved,
     });
     this.#notifications = new Channel({ namespace: '/' }, {
       intercept: () => false, decode: () => undefined, deliver: (message) => this.#emitter.emit('notification', message), gap, moved,
@@ -77,7 +84,7 @@ class RealtimeClient implements Client {
     this.outbox = new MessageOutbox({
       deliver: (entry) => this.#deliver(entry),
       ready: (to) => this.#ready(to),
-      changed: () => this.#memory?.save(),
+      changed: () => this.#memory?.changedForGood(),
       report: (error) => this.#report(error),
     }, options.outboxLimit);
     this.jobs = new JobClient({ room: (name) => this.room(name), operations: () => this.#operations() });
@@ -114,7 +121,10 @@ class RealtimeClient implements Client {
           for (const room of this.#rooms.values()) room.connectionLost();
         },
         changed: (stateChanged) => this.#stateChanged(stateChanged),
-        closing: (closing) => this.#emitter.emit('closing', closing),
+        closing: (closing) => {
+          this.#behind ||= closing.reason === 'slow_consumer';
+          this.#emitter.emit('closing', closing);
+        },
       },
     });
     this.#connection.open();
@@ -160,7 +170,7 @@ class RealtimeClient implements Client {
     this.outbox.close();
     const error = new RealtimeError('closed', 'The client is closed.');
     for (const room of this.#rooms.values()) room.close(error);
-    this.#detach?.();
+    this.#coding.close();
     this.#emitter.clear();
   }
 
@@ -174,9 +184,7 @@ class RealtimeClient implements Client {
   }
 
   use(codec: Codec): void {
-    if (this.#codec) throw new RealtimeError('invalid_argument', 'A client has one codec at most.');
-    this.#codec = codec;
-    this.#detach = codec.attach?.(this) ?? undefined;
+    this.#coding.use(codec, this);
   }
 
   amend(message: Message): void {
@@ -194,7 +202,7 @@ class RealtimeClient implements Client {
 
   async inbox(query: HistoryQuery = {}): Promise<HistoryPage> {
     const page = await (await this.#operations()).inbox(query);
-    return { ...page, messages: await this.#decodePage(page.messages, (message) => this.#contextOfDirect(message, 'history')) };
+    return { ...page, messages: await this.#coding.page(page.messages, (message) => this.#contextOfDirect(message, 'history')) };
   }
 
   notify(data: unknown, { namespace = '/', ...options }: SendOptions & { namespace?: string } = {}): Sent {
@@ -230,8 +238,11 @@ class RealtimeClient implements Client {
       room = new RealtimeRoom(name, {
         transport: () => this.#connection.transport,
         failure: () => (this.state === 'failed' || this.state === 'closed' ? this.#connection.error : undefined),
-        intercept: (own, message) => this.#codec?.intercept?.(message, contextOfRoom(this.user!, own, 'live')) ?? false,
-        decode: (own, message) => this.#decodeRoom(own, message),
+        intercept: (own, message) => this.#coding.intercept(message, () => this.#contextOfRoom(own, 'live')),
+        decode: (own, message) => this.#coding.live(message, this.#contextOfRoom(own, 'live'), {
+          accept: (decoded) => own.delivered(decoded),
+          refuse: (refusal) => own.refused({ message, refusal }),
+        }),
         send: (own, data, sendOptions) => this.#send({ kind: 'room', room: own.name }, data, sendOptions),
         history: (own, query) => this.#history(own, query),
         presence: async (own) => (await this.#operations()).presence(own.name),
@@ -279,12 +290,22 @@ class RealtimeClient implements Client {
       if (this.#notifications.received === undefined) this.#notifications.begin(notifications.cursor!);
     }
     const wanted = [...this.#rooms.values()].filter((room) => room.wanted);
+    if (this.#behind) await this.#catchUp(wanted);
     return {
       rooms: new Map(wanted.map((room) => [room.name, room.channel.received] as const)),
       inbox: this.#inbox.received,
       inboxEnd,
       notifications: this.#notifications.received!,
     };
+  }
+
+  async #catchUp(rooms: RealtimeRoom[]): Promise<void> {
+    await Promise.all([
+      catchUp(this.#inbox, (query) => this.#rest.inbox(query), (message) => this.#inbox.receive(message)),
+      catchUp(this.#notifications, (query) => this.#rest.notifications(query), (message) => this.#notification(message)),
+      ...rooms.map((room) => catchUp(room.channel, (query) => this.#rest.history(room.name, query), (message) => this.#message(message))),
+    ]);
+    this.#behind = false;
   }
 
   #started(outcomes: Map<string, JoinOutcome>): void {
@@ -377,53 +398,13 @@ class RealtimeClient implements Client {
     return { kind: 'direct', to: this.user!, source, encrypted };
   }
 
-  #decodeRoom(room: RealtimeRoom, message: Message): Promise<() => void> | undefined {
-    return this.#decodeLive(message, () => contextOfRoom(this.user!, room, 'live'), {
-      accept: (decoded) => room.delivered(decoded),
-      refuse: (refusal) => room.refused({ message, refusal }),
-    });
-  }
-
-  #decodeDirect(message: Message): Promise<() => void> | undefined {
-    return this.#decodeLive(message, () => this.#contextOfDirect(message, 'live'), {
-      accept: (decoded) => this.#direct(decoded),
-      refuse: (refusal) => this.#emitter.emit('refused', { message, refusal }),
-    });
-  }
-
-  #decodeLive(
-    message: Message, context: () => DecodeContext, { accept, refuse }: { accept: (message: Message) => void; refuse: (refusal: Refusal) => void },
-  ): Promise<() => void> | undefined {
-    if (!this.#codec) return undefined;
-    return this.#decode(message, context()).then((result) => () => {
-      if (result === undefined) return;
-      if (isRefused(result)) refuse(result.refused);
-      else accept(result);
-    });
-  }
-
-  async #decode(message: Message, context: DecodeContext) {
-    try {
-      return await this.#codec!.decode(message, context);
-    } catch (error) {
-      return { refused: { code: 'malformed', message: error instanceof Error ? error.message : String(error) } };
-    }
-  }
-
-  async #decodePage(messages: Message[], context: (message: Message) => DecodeContext): Promise<Message[]> {
-    if (!this.#codec) return messages;
-    const decoded: Message[] = [];
-    for (const message of messages) {
-      const result = await this.#decode(message, context(message));
-      if (result === undefined) continue;
-      decoded.push(isRefused(result) ? { ...message, data: null, refused: result.refused } : result);
-    }
-    return decoded;
+  #contextOfRoom({ name, encrypted }: RealtimeRoom, source: DecodeContext['source']): DecodeContext {
+    return { kind: 'room', room: name, to: this.user!, source, encrypted };
   }
 
   async #history(room: RealtimeRoom, query: HistoryQuery): Promise<HistoryPage> {
     const page = await (await this.#operations()).history(room.name, query);
-    return { ...page, messages: await this.#decodePage(page.messages, () => contextOfRoom(this.user!, room, 'history')) };
+    return { ...page, messages: await this.#coding.page(page.messages, () => this.#contextOfRoom(room, 'history')) };
   }
 
   // Sending
@@ -440,11 +421,10 @@ class RealtimeClient implements Client {
   }
 
   async #deliver({ draft: { to, event, data, messageId, delivery, key, plain } }: Entry): Promise<Ack> {
-    const codec = plain || to.kind === 'namespace' ? undefined : this.#codec;
     let encoded = data;
-    if (codec && to.kind !== 'namespace') {
+    if (!plain && to.kind !== 'namespace') {
       const encrypted = (to.kind === 'room' ? this.#rooms.get(to.room)?.encrypted : this.#directs.get(to.user)?.encrypted) ?? false;
-      encoded = await codec.encode({ ...to, from: this.user!, event, messageId, delivery, encrypted, ...(key !== undefined && { key }) }, data);
+      encoded = await this.#coding.encode({ ...to, from: this.user!, event, messageId, delivery, encrypted, ...(key !== undefined && { key }) }, data);
     }
     const transport = this.#connection.transport;
     if (!transport) throw new RealtimeError('not_connected', 'There is no connection.');
@@ -453,8 +433,4 @@ class RealtimeClient implements Client {
     const operations = to.kind === 'room' && !this.#rooms.get(to.room)?.joined ? this.#rest : transport;
     return operations.send(to, message);
   }
-}
-
-function contextOfRoom(to: string, { name, encrypted }: RealtimeRoom, source: DecodeContext['source']): DecodeContext {
-  return { kind: 'room', room: name, to, source, encrypted };
 }

@@ -157,7 +157,7 @@ export class Connection {
     this.#set(this.connectedAt || this.#backoff.attempts > 0 ? 'reconnecting' : 'connecting');
     let outcomes: Map<string, JoinOutcome>;
     try {
-      const token = await this.#tokens.get(refresh);
+      const token = await withTimeout(this.#tokens.get(refresh), this.#context.connectTimeout, 'Fetching a token');
       if (run !== this.#run) return;
       const transport = await this.#factories[this.#choice]!.create({ ...this.#context, events: this.#eventsOf(run) });
       if (run !== this.#run) return;

@@ -67,6 +67,11 @@ class Watch {
         if (this.#held) this.#held.push(message);
         else this.#tell(message);
       }),
+      room.on('error', (error) => this.#fail(error)),
+      room.on('state', (state) => {
+        // This watch keeps it joined for as long as there is a client.
+        if (state === 'left') this.#fail(new RealtimeError('closed', 'The client is closed.'));
+      }),
     ];
     room.join().then(() => this.#begin(), (error: unknown) => this.#fail(error));
   }

@@ -128,15 +128,13 @@ export class Rest implements Operations {
   }
 
   async #callWith(token: string, method: string, path: string, query: Query, { body, headers, timeout = this.#timeout }: Call): Promise<Response> {
-    const parameters = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) parameters.set(name, String(value));
-    }
+    const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
+    const parameters = given.length > 0 ? `?${new URLSearchParams(given)}` : '';
     const bytes = asBytes(body);
     const type = bytes ? 'application/octet-stream' : 'application/json';
     let response: Response;
     try {
-      response = await this.#fetch(`${this.#url}${path}${parameters.size ? `?${parameters}` : ''}`, {
+      response = await this.#fetch(`${this.#url}${path}${parameters}`, {
         method,
         headers: { Authorization: `Bearer ${token}`, ...(body !== undefined && { 'Content-Type': type }), ...headers },
         ...(body !== undefined && { body: bytes ? (bytes as BufferSource) : JSON.stringify(body) }),

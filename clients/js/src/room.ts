@@ -275,7 +275,11 @@ export class RealtimeRoom implements Room {
   }
 
   #loadMembers(): void {
-    if (this.#members.tracked) void this.#members.load(() => this.presence()).catch(this.#hooks.report);
+    if (!this.#members.tracked) return;
+    this.#members.load(() => this.presence()).catch((error: unknown) => {
+      // Where the connection is lost, the next one loads them.
+      if (isPermanent(error)) this.#hooks.report(error);
+    });
   }
 
   #set(state: RoomState): void {

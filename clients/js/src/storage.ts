@@ -30,6 +30,7 @@ export class Memory {
   readonly #state: () => Saved;
   readonly #report: (error: unknown) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #due = false;
   readonly #pageHides = () => this.save();
 
   /** `state` is asked at each save. */
@@ -56,7 +57,17 @@ export class Memory {
     if (this.#storage) this.#timer ??= setTimeout(() => this.save(), SAVE_DELAY);
   }
 
+  /** Something has changed that must not be lost: it is saved before anything else happens, once for all that has changed by then. */
+  changedForGood(): void {
+    if (!this.#storage || this.#due) return;
+    this.#due = true;
+    queueMicrotask(() => {
+      if (this.#due) this.save();
+    });
+  }
+
   save(): void {
+    this.#due = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (!this.#storage) return;
@@ -69,7 +80,7 @@ export class Memory {
   }
 
   close(): void {
-    if (this.#timer !== undefined) this.save();
+    if (this.#timer !== undefined || this.#due) this.save();
     globalThis.removeEventListener?.('pagehide', this.#pageHides);
   }
 }

@@ -60,7 +60,7 @@ abstract class Timeline<T, State extends TimelineState<T>> {
 
   readonly getSnapshot = (): State =>
     (this.#snapshot ??= this.toState({
-      messages: this.#messages, pending: this.#pending, canLoadOlder: this.#canLoadOlder, loading: this.#loading, error: this.#error,
+      messages: this.#messages, pending: this.#withoutReturned(), canLoadOlder: this.#canLoadOlder, loading: this.#loading, error: this.#error,
     }));
 
   /** Follows the conversation until the result is called. */
@@ -179,6 +179,13 @@ abstract class Timeline<T, State extends TimelineState<T>> {
     const generation = this.#generation;
     const result = await promise;
     return generation === this.#generation ? result : undefined;
+  }
+
+  /** What has come back while its acknowledgement had not is among the messages already. */
+  #withoutReturned(): readonly Sent[] {
+    if (this.#pending.length === 0) return this.#pending;
+    const returned = new Set(this.#messages.filter(({ from }) => from === this.client.user).map(({ messageId }) => messageId));
+    return this.#pending.filter(({ messageId }) => !returned.has(messageId));
   }
 
   #outboxChanged(): void {

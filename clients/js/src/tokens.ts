@@ -46,7 +46,7 @@ export class Tokens {
   }
 
   /** The token at hand, or a new one where that has expired or a reason to refresh is given. */
-  get(refresh?: TokenRequest['reason']): Promise<string> | string {
+  async get(refresh?: TokenRequest['reason']): Promise<string> {
     const remaining = this.#current === undefined ? 0 : this.expiresAt - Date.now();
     if (!this.#getToken) {
       if (remaining > 0) return this.#current!;

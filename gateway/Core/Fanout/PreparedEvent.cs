@@ -8,7 +8,7 @@ public abstract class WireFormat
     static int s_count;
 
     /// <summary>Formats that a process may have; every event has room for the bytes of each.</summary>
-    internal const int MaxFormats = 8;
+    internal const int MaxFormats = 12;
 
     protected WireFormat()
     {

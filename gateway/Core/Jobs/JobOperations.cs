@@ -77,10 +77,11 @@ sealed class JobOperations(IClusterClient cluster, IOptions<GatewayOptions> opti
         var channel = ChannelId.Room(JobId.RoomOf(job.Id));
         var cursor = RealtimeOperations.CheckCursor(RealtimeOperations.ParseCursor(lastEventId), channel);
         var newest = await RealtimeOperations.CallAsync(cluster.GetChannel(channel).Read(new(null, null, 1)), cancellationToken);
-        bool isOver = newest.Messages is [var last] && JobEvents.IsFinal(last.Event)
-            ? cursor == new Cursor(newest.Head.Epoch, last.Offset)
+        string epoch = newest.Head.Epoch;
+        bool isOver = newest.Messages is [var last] && JobEvents.IsFinal(last.Event) && job.Owns(new(epoch, last.Offset))
+            ? cursor == new Cursor(epoch, last.Offset)
             : job.IsTold; // And what was told has been trimmed, or lost.
-        return isOver ? null : (channel, cursor ?? new(newest.Head.Epoch, 0));
+        return isOver ? null : (channel, cursor ?? (epoch == job.Begin.Epoch ? job.Begin : new(epoch, 0)));
     }
 
     Task<JobStart> BeginAsync(Permissions caller, string name, Payload? input, StartJobOptions? how, CancellationToken cancellationToken)

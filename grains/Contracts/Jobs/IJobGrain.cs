@@ -77,6 +77,7 @@ public enum JobStatus
 /// <param name="Result">JSON, once it has completed.</param>
 /// <param name="Error">Once it has failed or was cancelled.</param>
 /// <param name="IsTold">Whether the final event is in the job's room.</param>
+/// <param name="Begin">The place in the room's log after which the job's events come. What is before it is of an earlier job of the same id, which has been forgotten.</param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.JobInfo")]
 public sealed record JobInfo(
     [property: Id(0)] string Id,
@@ -88,7 +89,12 @@ public sealed record JobInfo(
     [property: Id(6)] Payload? Progress,
     [property: Id(7)] Payload? Result,
     [property: Id(8)] JobError? Error,
-    [property: Id(9)] bool IsTold);
+    [property: Id(9)] bool IsTold,
+    [property: Id(10)] Cursor Begin)
+{
+    /// <summary>Whether a place in the room's log is this job's.</summary>
+    public bool Owns(Cursor place) => place.Epoch != Begin.Epoch || place.Offset > Begin.Offset;
+}
 
 /// <param name="Code"><c>failed</c> or <c>cancelled</c>.</param>
 /// <param name="Message">A sentence for a person.</param>

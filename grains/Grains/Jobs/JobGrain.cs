@@ -47,10 +47,12 @@ sealed class JobGrain(
     JobOutcome? _outcome;
 
     Payload? _progress;
+    bool _isProgressKnown;
     long _cancelledAt;
     long _watchedAt;
     bool _wasWatched;
     bool _mayBeTold = true;
+    bool _isStarting;
     bool _isLooking;
     bool _isEnding;
     bool _isTroubled;
@@ -60,8 +62,8 @@ sealed class JobGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _scheduler = TaskScheduler.Current;
-        _room = new(GrainFactory, Id);
         _saved = state.State;
+        _room = new(GrainFactory, Id, _saved.Begin);
         if (_saved.Name is not null && !_saved.IsTold)
         {
             LookAfter(TimeSpan.Zero);
@@ -121,6 +123,7 @@ sealed class JobGrain(
             return Refuse(JobStartStatus.Overloaded, full!);
         }
 
+        _isStarting = true;
         try
         {
             await KeepAsync(new()
@@ -131,34 +134,52 @@ sealed class JobGrain(
                 Input = input,
                 CancelWhenUnwatched = request.CancelWhenUnwatched,
                 Attempt = 1,
+                Begin = await JobRoom.FindBeginAsync(GrainFactory, Id),
             });
+            _room = new(GrainFactory, Id, _saved.Begin);
+            _isProgressKnown = true;
         }
         catch
         {
             slot.Dispose();
             throw;
         }
+        finally
+        {
+            _isStarting = false;
+        }
 
         Run(work, slot);
         LookAfter(Period);
         return new(JobStartStatus.Started, ToInfo());
 
-        static JobStart Refuse(JobStartStatus status, string why) => new(status, null, why);
+        JobStart Refuse(JobStartStatus status, string why)
+        {
+            DeactivateOnIdle();
+            return new(status, null, why);
+        }
     }
 
     public async Task<JobInfo?> Info()
     {
         if (_saved.Name is null)
         {
+            // There will hardly be another call to this id, unless a start is under way.
+            if (!_isStarting)
+            {
+                DeactivateOnIdle();
+            }
+
             return null;
         }
 
-        if (_run?.Progress is null && _progress is null)
+        if (!_isProgressKnown)
         {
-            // Of a call before this activation, perhaps.
+            // It may have been told before this activation.
             try
             {
                 _progress = await _room.LastStatusAsync();
+                _isProgressKnown = true;
             }
             catch (Exception exception) when (IsOutage(exception))
             {
@@ -191,8 +212,8 @@ sealed class JobGrain(
         {
             await state.ClearStateAsync();
             _saved = new();
-            await ForgetReminderAsync();
             DeactivateOnIdle();
+            await ForgetReminderAsync();
         }
         else if (_saved.IsTold && status.Period == services.Options.ResumePeriod)
         {
@@ -496,7 +517,8 @@ sealed class JobGrain(
         _run?.Progress ?? _progress,
         _saved.Result is { } result ? JobRoom.Data(result) : null,
         _saved.Status is JobStatus.Failed or JobStatus.Cancelled ? ErrorOf(_saved) : null,
-        _saved.IsTold);
+        _saved.IsTold,
+        _saved.Begin);
 
     static JobError ErrorOf(JobState state) => new(state.Status == JobStatus.Cancelled ? "cancelled" : "failed", state.Error ?? "");
 

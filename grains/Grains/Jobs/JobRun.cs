@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -75,9 +74,8 @@ sealed partial class JobRun(string id, JobState state, JobRoom room, JobServices
         var data = JobRoom.Data(JobJson.Write(status, services.Options.MaxEventBytes, "The status"));
         return InTurnAsync(async () =>
         {
-            // Of this call alone: another one may tell something else under the same number.
-            string messageId = string.Create(CultureInfo.InvariantCulture, $"{Attempt}.{++_reports}");
-            await RetryAsync(() => room.PublishStatusAsync(data, messageId));
+            int number = ++_reports;
+            await RetryAsync(() => room.PublishStatusAsync(data, Attempt, number));
             Progress = data;
         });
     }

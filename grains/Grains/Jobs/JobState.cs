@@ -1,3 +1,5 @@
+using OrleansRealtime.Channels;
+
 namespace OrleansRealtime.Jobs;
 
 /// <summary>What of a job outlives its silo. Texts are JSON where nothing else is said.</summary>
@@ -50,6 +52,10 @@ sealed record JobState
     /// <summary>Whether the final event is in the job's room.</summary>
     [Id(12)]
     public bool IsTold { get; init; }
+
+    /// <summary>As <see cref="JobInfo.Begin"/>.</summary>
+    [Id(13)]
+    public Cursor Begin { get; init; }
 
     public bool IsRunning => Name is not null && Status == JobStatus.Running;
 }

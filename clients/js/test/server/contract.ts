@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, inject, it } from 'vitest';
 import { RefusedError, type Client, type ConnectionState, type ConnectOptions, type Gap, type Message } from '../../src/index.js';
 import { clientOf, emptied, freshName, inState, MemoryStorage } from '../support/clients.js';
-import { Gateway } from '../support/gateway.js';
+import { RunningGateway } from '../support/gateway.js';
 import { Network } from '../support/network.js';
 import { record, Recorded } from '../support/record.js';
 
@@ -10,13 +10,9 @@ const texts = (messages: readonly Message[]) => messages.map((message) => messag
 /** What holds for each transport. */
 export function transportContract(name: string, transport: NonNullable<ConnectOptions['transport']>): void {
   describe(`by ${name}`, () => {
-    let gateway: Gateway;
+    const gateway = new RunningGateway(inject('gatewayUrl'));
     let network: Network;
 
-    beforeAll(async () => {
-      gateway = await Gateway.start({ 'Realtime:Channels:Rooms:Count': '50' });
-    });
-    afterAll(() => gateway?.stop());
     beforeEach(async () => {
       network = await Network.to(gateway.url);
       return () => network.close();
@@ -105,8 +101,9 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       const ann = user('ann');
       const notifications = record<Message>(ann, 'notification');
       await ann.connected();
-      const ack = await boss.notify('closing time', { event: 'alert' }).kept;
-      expect(await notifications.find((message) => message.data === 'closing time')).toMatchObject({ event: 'alert', namespace: '/', cursor: ack.cursor });
+      const text = freshName('closing time');
+      const ack = await boss.notify(text, { event: 'alert' }).kept;
+      expect(await notifications.find((message) => message.data === text)).toMatchObject({ event: 'alert', namespace: '/', cursor: ack.cursor });
       const refused = ann.notify('me too');
       await expect(refused.kept).rejects.toMatchObject({ code: 'not_allowed', permanent: true });
       expect(refused.state).toBe('failed');
@@ -166,6 +163,26 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       expect(direct.items.filter((message) => message.data === missed)).toHaveLength(1);
     });
 
+    it('gets what came to another device meanwhile, and what everybody was told, though it had received nothing before', async () => {
+      const [me, text] = [freshName('ann'), freshName('news')];
+      const boss = user('boss', { getToken: () => gateway.token('boss', { role: 'admin' }) });
+      const laptop = traveller(me);
+      const [direct, notifications] = [record<Message>(laptop, 'direct'), record<Message>(laptop, 'notification')];
+      await laptop.connected();
+      // What is taken up again there, whatever the user's other devices are handed.
+      expect(Object.keys(laptop.info.cursors).sort()).toEqual(['inbox', 'notifications']);
+      network.cut();
+      await inState(laptop, 'reconnecting');
+      const atPhone = record<Message>(user(me), 'direct');
+      await boss.direct(me).send(text).kept;
+      await atPhone.atLeast(1);
+      await boss.notify(text).kept;
+      network.restore();
+      await direct.find(({ data }) => data === text);
+      await notifications.find(({ data }) => data === text);
+      expect(direct.items).toHaveLength(1);
+    });
+
     it('keeps exactly once and in order what was sent while offline', async () => {
       const [ann, bob] = [traveller('ann'), user('bob')];
       const name = freshName();
@@ -201,22 +218,6 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       expect(await next.kept).toMatchObject({ offset: 2, duplicate: false });
       await messages.atLeast(2);
       expect(texts(messages.items)).toEqual(['only once', 'then this']);
-    });
-
-    it('survives the kill of the server', async () => {
-      const [ann, bob] = [user('ann'), user('bob')];
-      const name = freshName();
-      const atAnn = record<Message>(ann.room(name), 'message');
-      await Promise.all([ann.room(name).join(), bob.room(name).join()]);
-      await bob.room(name).send(1).kept;
-      await gateway.kill();
-      await Promise.all([inState(ann, 'reconnecting'), inState(bob, 'reconnecting')]);
-      const sent = bob.room(name).send(2);
-      await gateway.restart();
-      await sent.kept;
-      await atAnn.atLeast(2);
-      expect(texts(atAnn.items)).toEqual([1, 2]);
-      expect(atAnn.items.map((message) => message.offset)).toEqual([1, 2]);
     });
 
     it('goes on after a reload where it was, and sends what waited', async () => {
@@ -256,8 +257,7 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       await messages.atLeast(1);
       network.cut();
       await inState(ann, 'reconnecting');
-      for (let i = 1; i <= 120; i++) bob.room(name).send(i);
-      await bob.room(name).send('last').kept;
+      await publish(gateway, name, 400);
       network.restore();
       const [gap] = await gaps.atLeast(1);
       expect(gap).toMatchObject({ room: name });
@@ -271,8 +271,8 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
     });
 
     it('renews a token that is about to expire, on the living connection', async () => {
-      // Not less: a token that is about to end is not connected with.
-      const short = await gateway.token('ann', { expiresIn: '6' });
+      // Not much less: with 5 s left a token is not connected with.
+      const short = await gateway.token('ann', { expiresIn: '8' });
       const reasons: string[] = [];
       const ann = user('ann', {
         getToken: ({ reason }) => {
@@ -290,7 +290,8 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       await inState(fixed, 'failed');
       await room.send('still here').kept;
       await messages.atLeast(1);
-      expect(reasons).toEqual(['connect', 'expiring']);
+      expect(reasons[0]).toBe('connect');
+      expect(reasons).toContain('expiring');
       expect(states.items).toEqual(['connected']);
     });
 
@@ -438,6 +439,13 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       await expect(user('ann').request('nobody:home', { x: 1 })).rejects.toMatchObject({ code: 'unknown_event' });
     });
   });
+}
+
+/** Side by side, in no order. */
+async function publish(gateway: RunningGateway, room: string, count: number): Promise<void> {
+  const headers = { Authorization: `Bearer ${await gateway.token('bob')}`, 'Content-Type': 'application/json' };
+  const url = `${gateway.url}/api/rooms/${room}/messages`;
+  await Promise.all(Array.from({ length: count }, async (_, n) => (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ data: n }) })).json()));
 }
 
 /** A token that looks good and is signed by nobody. */

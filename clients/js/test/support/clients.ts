@@ -1,6 +1,6 @@
 import { afterEach } from 'vitest';
 import { connect, type Client, type ConnectOptions } from '../../src/index.js';
-import type { Gateway } from './gateway.js';
+import type { RunningGateway } from './gateway.js';
 
 const open: Client[] = [];
 
@@ -9,7 +9,7 @@ afterEach(() => {
 });
 
 /** A client of this user, closed after the test. Delays are short, and there are many attempts: a server needs seconds to start again. */
-export function clientOf(gateway: Gateway, user: string, options: Partial<ConnectOptions> = {}): Client {
+export function clientOf(gateway: RunningGateway, user: string, options: Partial<ConnectOptions> = {}): Client {
   const client = connect({
     url: gateway.url,
     getToken: () => gateway.token(user),

@@ -8,15 +8,31 @@ import { fileURLToPath } from 'node:url';
 const GATEWAY = fileURLToPath(new URL('../../../../gateway/bin/Debug/net10.0/Gateway.dll', import.meta.url));
 const LISTENING = /Now listening on: (http:\/\/\S+)/;
 
+/** A gateway that is there. */
+export class RunningGateway {
+  url: string;
+
+  constructor(url: string) {
+    this.url = url;
+  }
+
+  /** A token as anyone gets in Development; the query as docs/api.md has it. */
+  async token(user: string, query: Record<string, string> = {}): Promise<string> {
+    const response = await fetch(`${this.url}/dev/token?${new URLSearchParams({ user, ...query })}`);
+    if (!response.ok) throw new Error(`/dev/token answered ${response.status}`);
+    return ((await response.json()) as { token: string }).token;
+  }
+}
+
 /** The server as it is shipped, in a process that can be killed and started again at the same address, with the same data. */
-export class Gateway {
+export class Gateway extends RunningGateway {
   readonly #settings: Record<string, string>;
   /** Where the log is; gone with `stop`. */
   readonly dataFolder = mkdtempSync(join(tmpdir(), 'realtime-js-'));
   #process: ChildProcess | undefined;
-  url = 'http://127.0.0.1:0';
 
   private constructor(settings: Record<string, string>) {
+    super('http://127.0.0.1:0');
     this.#settings = settings;
   }
 
@@ -68,13 +84,6 @@ export class Gateway {
   async stop(): Promise<void> {
     await this.kill();
     rmSync(this.dataFolder, { recursive: true, force: true });
-  }
-
-  /** A token as anyone gets in Development; the query as docs/api.md has it. */
-  async token(user: string, query: Record<string, string> = {}): Promise<string> {
-    const response = await fetch(`${this.url}/dev/token?${new URLSearchParams({ user, ...query })}`);
-    if (!response.ok) throw new Error(`/dev/token answered ${response.status}`);
-    return ((await response.json()) as { token: string }).token;
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

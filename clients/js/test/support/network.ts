@@ -5,10 +5,12 @@ export class Network {
   readonly #server: Server;
   readonly #target: URL;
   readonly #sockets = new Set<Socket>();
+  readonly #servers = new Set<Socket>();
   #up = true;
   /** Requests whose first bytes match are not let through. */
   #blocked: RegExp | undefined;
   #dropped: { pattern: RegExp; resolve: () => void } | undefined;
+  #paused = false;
   connections = 0;
 
   private constructor(target: string) {
@@ -37,6 +39,17 @@ export class Network {
     this.#sockets.clear();
   }
 
+  /** Nothing is read from the gateway any more, so that what it sends piles up there. */
+  pause(): void {
+    this.#paused = true;
+    for (const socket of this.#servers) socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const socket of this.#servers) socket.resume();
+  }
+
   restore(): void {
     this.#up = true;
   }
@@ -63,8 +76,13 @@ export class Network {
     const server = connect({ host: this.#target.hostname, port: Number(this.#target.port) });
     server.on('error', () => client.destroy());
     for (const socket of [client, server]) this.#sockets.add(socket);
+    this.#servers.add(server);
+    if (this.#paused) server.pause();
     client.on('close', () => server.destroy());
-    server.on('close', () => client.destroy());
+    server.on('close', () => {
+      this.#servers.delete(server);
+      client.end();
+    });
     let deaf = false;
     client.on('data', (bytes) => {
       if (this.#blocked?.test(bytes.toString('latin1'))) return void client.destroy();
