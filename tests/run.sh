@@ -38,7 +38,7 @@ dotnet format OrleansRealtime.sln --no-restore --verify-no-changes || { echo "Th
 if [ clients/js/package-lock.json -nt clients/js/node_modules/.package-lock.json ]; then
   (cd clients/js && npm ci --silent --no-audit --no-fund) || { echo "What the JavaScript client needs could not be installed"; exit 1; }
 fi
-(cd clients/js && npm run --silent check && npm run --silent build -- --logLevel warn) || { echo "The JavaScript client could not be built"; exit 1; }
+build=$(cd clients/js && npm run --silent check 2>&1 && npm run --silent build 2>&1) || { echo "$build"; echo "The JavaScript client could not be built"; exit 1; }
 
 log=$(mktemp)
 report=$(mktemp)

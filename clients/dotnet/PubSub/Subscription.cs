@@ -20,6 +20,11 @@ public sealed class TopicSubscription : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_ending.IsCancellationRequested)
+        {
+            return;
+        }
+
         await _ending.CancelAsync();
         await _running;
         _ending.Dispose();

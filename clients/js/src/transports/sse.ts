@@ -30,6 +30,8 @@ export class SseTransport implements Transport {
   readonly #cursors = new Map<string, string>();
   readonly #rooms = new Set<string>();
   #inboxEpoch = '';
+  /** The inbox has a cursor. */
+  readonly #positioned = new Deferred<void>();
   #reopening: Deferred<void> | undefined;
   /** One after another. */
   #opening: Promise<void> = Promise.resolve();
@@ -64,11 +66,13 @@ export class SseTransport implements Transport {
       await Promise.all([...this.#rooms].map((room) => admit(room, rooms.get(room), true)));
       await this.#open();
     }
+    if (inbox === undefined) await this.#positioned.promise;
     return outcomes;
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#positioned.reject(new RealtimeError('connection_lost', 'The connection was closed.'));
     this.#stream?.stop();
     this.#stream = undefined;
     this.#next?.stop();
@@ -214,6 +218,7 @@ export class SseTransport implements Transport {
     if (cursor === undefined) return;
     this.#cursors.set(INBOX, cursor);
     this.#context.events.inboxPositioned(cursor);
+    this.#positioned.resolve();
   }
 
   #receive(event: string, text: string): void {

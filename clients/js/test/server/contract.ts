@@ -169,6 +169,8 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       const laptop = traveller(me);
       const [direct, notifications] = [record<Message>(laptop, 'direct'), record<Message>(laptop, 'notification')];
       await laptop.connected();
+      // What is taken up again there, whatever the user's other devices are handed.
+      expect(Object.keys(laptop.info.cursors).sort()).toEqual(['inbox', 'notifications']);
       network.cut();
       await inState(laptop, 'reconnecting');
       const atPhone = record<Message>(user(me), 'direct');
@@ -269,8 +271,8 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
     });
 
     it('renews a token that is about to expire, on the living connection', async () => {
-      // Not less: a token that is about to end is not connected with.
-      const short = await gateway.token('ann', { expiresIn: '6' });
+      // Not much less: with 5 s left a token is not connected with.
+      const short = await gateway.token('ann', { expiresIn: '8' });
       const reasons: string[] = [];
       const ann = user('ann', {
         getToken: ({ reason }) => {
@@ -288,7 +290,8 @@ export function transportContract(name: string, transport: NonNullable<ConnectOp
       await inState(fixed, 'failed');
       await room.send('still here').kept;
       await messages.atLeast(1);
-      expect(reasons).toEqual(['connect', 'expiring']);
+      expect(reasons[0]).toBe('connect');
+      expect(reasons).toContain('expiring');
       expect(states.items).toEqual(['connected']);
     });
 
