@@ -31,13 +31,14 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 ulimit -n "$(ulimit -Hn)"
 
 dotnet build OrleansRealtime.sln --verbosity quiet || exit 1
+(cd gateway/web && npm run --silent check) || { echo "The types of the web page are not right"; exit 1; }
 dotnet format OrleansRealtime.sln --no-restore --verify-no-changes || { echo "The format is not clean: run 'dotnet format'."; exit 1; }
 
 # The JavaScript client: its build is what some of the suites use. Without arguments its own suite runs too.
 if [ clients/js/package-lock.json -nt clients/js/node_modules/.package-lock.json ]; then
   (cd clients/js && npm ci --silent --no-audit --no-fund) || { echo "What the JavaScript client needs could not be installed"; exit 1; }
 fi
-(cd clients/js && npm run --silent check && npm run --silent build -- --logLevel warn) || { echo "The JavaScript client could not be built"; exit 1; }
+build=$(cd clients/js && npm run --silent check 2>&1 && npm run --silent build 2>&1) || { echo "$build"; echo "The JavaScript client could not be built"; exit 1; }
 
 log=$(mktemp)
 report=$(mktemp)

@@ -10,7 +10,7 @@ public sealed class OutboxTests(BrowserFixture browser)
     [InlineData("signalr")]
     [InlineData("sse")]
     [InlineData("socketio")]
-    public async Task Messages_wait_while_the_server_is_dead_also_over_a_reload_and_are_kept_once(string transport)
+    public async Task Messages_wait_while_the_server_is_dead_and_are_kept_once(string transport)
     {
         await using var server = await ServerProcess.StartAsync();
         await using var ann = await browser.OpenAsync(server, "ann", $"room=general&transport={transport}");

@@ -6,16 +6,16 @@ using OrleansRealtime.Tests.Kubernetes;
 namespace OrleansRealtime.Tests.Browser;
 
 /// <summary>
-/// Takes the pictures of <c>docs/screenshots</c> anew. Only when it is asked to:
+/// Takes <c>docs/page.png</c> and the pictures of <c>docs/screenshots</c> anew. Only when it is asked to:
 /// <c>dotnet run --project tests -- --explicit only --filter-class '*Screenshots'</c>
 /// </summary>
 [Collection(BrowserTests.Name)]
 public sealed class Screenshots(BrowserFixture browser)
 {
-    static readonly (string User, string Text)[] s_morning =
+    static readonly (string User, string Text)[] s_said =
     [
-        ("bob", "Morning! Is the 2.4 rollout still on for today?"),
-        ("eve", "Yes, the canary is green since 7:40."),
+        ("bob", "Is the 2.4 rollout still on for today?"),
+        ("eve", "Yes, the canary has been green for two hours."),
         ("kim", "I will watch the dashboards. Two regions first, then the rest."),
         ("kim", "Error budget looks fine."),
         ("bob", "Reconnected on the train three times and did not miss a line."),
@@ -26,7 +26,7 @@ public sealed class Screenshots(BrowserFixture browser)
     public async Task Taken()
     {
         await using var server = await ServerProcess.StartAsync();
-        foreach (var (user, text) in s_morning)
+        foreach (var (user, text) in s_said)
         {
             await PublishAsync(server, user, "/api/rooms/general/messages", text);
         }
@@ -48,7 +48,7 @@ public sealed class Screenshots(BrowserFixture browser)
             await root["broadcast-button"].ClickAsync();
             await ann["notification"].WaitForAsync();
             await ann["message-input"].BlurAsync();
-            await TakeAsync(ann, "chat");
+            await TakeAsync(ann, "docs/page.png");
         }
 
         await ann.ToolAsync("deployments");
@@ -61,7 +61,7 @@ public sealed class Screenshots(BrowserFixture browser)
             await Visitor.HasAsync(ann["deployment"].First, feature == "checkout-2.4" ? "data-progress" : "data-status", feature == "checkout-2.4" ? "50" : fails ? "failed" : "completed");
         }
 
-        await TakeAsync(ann, "deployment");
+        await TakeAsync(ann, "docs/screenshots/deployment.png");
 
         await EncryptAsync(kim, "incident");
         await EncryptAsync(bob, "incident");
@@ -71,27 +71,28 @@ public sealed class Screenshots(BrowserFixture browser)
         await Visitor.HasAsync(bob["user-key"].First, "data-verified", "true");
         await PublishAsync(server, "eve", "/api/rooms/incident/messages", "Can anybody read this?");
         await Visitor.IsThereAsync(bob["refused-message"]);
-        await bob.SayAsync("The new credentials are in the vault, rotated at 9:12.");
+        await bob.SayAsync("The new credentials are in the vault, rotated this morning.");
         await bob.AllIsKeptAsync();
         await bob["message-input"].BlurAsync();
-        await TakeAsync(bob, "encryption");
+        await TakeAsync(bob, "docs/screenshots/encryption.png");
 
         await kim.Conversation("general").ClickAsync();
         await kim["inspector-button"].ClickAsync();
         await Eventually.True(
             "there is a line to see", async () => int.Parse((await kim["latency-chart"].GetAttributeAsync("data-samples"))!, null) >= 12, within: TimeSpan.FromMinutes(1));
-        await TakeAsync(kim, "inspector");
+        await TakeAsync(kim, "docs/screenshots/inspector.png");
 
         await using var phone = await browser.OpenAsync(server, "raj", "room=general&transport=sse", new()
         {
             ViewportSize = new() { Width = 390, Height = 780 },
+            ColorScheme = ColorScheme.Dark,
             DeviceScaleFactor = 2,
             HasTouch = true,
             IsMobile = true,
             ReducedMotion = ReducedMotion.Reduce,
         });
-        await Visitor.IsThereAsync(phone["message"], s_morning.Length + 1);
-        await TakeAsync(phone, "phone");
+        await Visitor.IsThereAsync(phone["message"], s_said.Length + 1);
+        await TakeAsync(phone, "docs/screenshots/phone.png");
     }
 
     static BrowserNewContextOptions In(ColorScheme scheme) => new()
@@ -116,6 +117,5 @@ public sealed class Screenshots(BrowserFixture browser)
         kept.EnsureSuccessStatusCode();
     }
 
-    static async Task TakeAsync(Visitor visitor, string name) =>
-        await visitor.Page.ScreenshotAsync(new() { Path = Path.Combine(Overlay.Root, "docs/screenshots", name + ".png") });
+    static async Task TakeAsync(Visitor visitor, string file) => await visitor.Page.ScreenshotAsync(new() { Path = Path.Combine(Overlay.Root, file) });
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Playwright;
 using OrleansRealtime.Tests.EndToEnd;
 using static Microsoft.Playwright.Assertions;
@@ -5,25 +6,42 @@ using static Microsoft.Playwright.Assertions;
 namespace OrleansRealtime.Tests.Browser;
 
 /// <summary>A user at the page, who clicks, types and looks.</summary>
-sealed class Visitor(IPage page, ServerProcess server, string user) : IAsyncDisposable
+sealed class Visitor : IAsyncDisposable
 {
     /// <summary>Milliseconds that something may take on a busy machine.</summary>
     const float Patience = 60_000;
 
-    public string User => user;
+    readonly IPage _page;
+    readonly ServerProcess _server;
+    readonly ConcurrentQueue<string> _mistakes = new();
 
-    public IPage Page => page;
+    public Visitor(IPage page, ServerProcess server, string user)
+    {
+        (_page, _server, User) = (page, server, user);
+        page.PageError += (_, error) => _mistakes.Enqueue(error);
+        page.Console += (_, message) =>
+        {
+            if (message.Text.Contains("Content Security Policy", StringComparison.Ordinal))
+            {
+                _mistakes.Enqueue(message.Text);
+            }
+        };
+    }
 
-    public ILocator this[string testId] => page.GetByTestId(testId);
+    public string User { get; }
+
+    public IPage Page => _page;
+
+    public ILocator this[string testId] => _page.GetByTestId(testId);
 
     /// <summary>Opens the page and waits for the connection.</summary>
     public async Task ComeAsync(string query)
     {
-        await GoAsync($"user={user}&{query}");
+        await GoAsync($"user={User}&{query}");
         await IsAsync("connected");
     }
 
-    public Task GoAsync(string query) => page.GotoAsync(new Uri(server.Address, "/?" + query).ToString());
+    public Task GoAsync(string query) => _page.GotoAsync(new Uri(_server.Address, "/?" + query).ToString());
 
     public async Task SayAsync(string text)
     {
@@ -48,7 +66,7 @@ sealed class Visitor(IPage page, ServerProcess server, string user) : IAsyncDisp
     }
 
     /// <summary>All that stands in the open conversation is kept.</summary>
-    public Task AllIsKeptAsync() => Expect(page.Locator("[data-state=pending], [data-state=failed]").And(this["message"].Or(this["direct-message"])))
+    public Task AllIsKeptAsync() => Expect(_page.Locator("[data-state=pending], [data-state=failed]").And(this["message"].Or(this["direct-message"])))
         .ToHaveCountAsync(0, new() { Timeout = Patience });
 
     /// <summary>The state of the connection.</summary>
@@ -70,10 +88,14 @@ sealed class Visitor(IPage page, ServerProcess server, string user) : IAsyncDisp
         await this["join-button"].ClickAsync();
     }
 
-    public ILocator Conversation(string name) => page.Locator($"[data-testid=direct-item][data-name='{name}'], [data-testid=room-item][data-name='{name}']");
+    public ILocator Conversation(string name) => _page.Locator($"[data-testid=direct-item][data-name='{name}'], [data-testid=room-item][data-name='{name}']");
 
-    public ILocator Member(string name) => page.Locator($"[data-testid=member-item][data-user='{name}']");
+    public ILocator Member(string name) => _page.Locator($"[data-testid=member-item][data-user='{name}']");
 
-    /// <summary>Closes the window: the user is away.</summary>
-    public ValueTask DisposeAsync() => new(page.Context.CloseAsync());
+    /// <summary>Closes the window: the user is away. Nothing in the page may have gone wrong unnoticed.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _page.Context.CloseAsync();
+        Assert.Empty(_mistakes);
+    }
 }

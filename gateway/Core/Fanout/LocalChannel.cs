@@ -409,7 +409,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         if (cursor is not { } position)
         {
             subscription.Sent = new(head.Epoch, head.Offset);
-            return await GoLiveAsync(subscription, null, await SendLatestAsync(subscription)) ?? new(subscription.Sent, true);
+            return await GoLiveAsync(subscription, null, await SendLatestAsync(subscription, cancellationToken)) ?? new(subscription.Sent, true);
         }
 
         subscription.Sent = position;
@@ -432,20 +432,30 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
 
             foreach (var prepared in page.Messages)
             {
-                subscription.Connection.Send(prepared, subscription);
+                await SendWhenRoomAsync(subscription, prepared, cancellationToken);
                 position = position with { Offset = prepared.Offset };
             }
 
-            await subscription.Connection.WaitForRoomAsync().WaitAsync(cancellationToken);
-            if (!page.More && await GoLiveAsync(subscription, position, await SendLatestAsync(subscription)) is { } result)
+            if (!page.More && await GoLiveAsync(subscription, position, await SendLatestAsync(subscription, cancellationToken)) is { } result)
             {
                 return result with { Recovered = recovered };
             }
         }
     }
 
+    /// <summary>Sends what was before the live messages, no faster than the client takes it: a page can be more than the queue may hold.</summary>
+    static async ValueTask SendWhenRoomAsync(Subscription subscription, PreparedEvent prepared, CancellationToken cancellationToken)
+    {
+        subscription.Connection.Send(prepared, subscription);
+        var room = subscription.Connection.WaitForRoomAsync();
+        if (!room.IsCompleted)
+        {
+            await room.WaitAsync(cancellationToken);
+        }
+    }
+
     /// <summary>Sends the newest value of each key. Returns the revision up to which they have been sent.</summary>
-    async Task<long> SendLatestAsync(Subscription subscription)
+    async Task<long> SendLatestAsync(Subscription subscription, CancellationToken cancellationToken)
     {
         var position = Position;
         if (position.Revision == 0)
@@ -456,7 +466,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         long revision = position.Revision;
         foreach (var message in await cluster.GetChannel(Id).ReadLatest(0))
         {
-            subscription.Connection.Send(new(new MessageReceived(Id, position.Epoch, message)), subscription);
+            await SendWhenRoomAsync(subscription, new(new MessageReceived(Id, position.Epoch, message)), cancellationToken);
             revision = Math.Max(revision, message.Offset);
         }
 

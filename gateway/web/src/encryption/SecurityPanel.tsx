@@ -86,7 +86,7 @@ function Key({ user, of: { fingerprint, verified, current }, onVerify }: { user:
         {verified ? <span className="chip good"><Icon name="shield" />verified</span> : <span className="chip">{current ? 'not verified' : 'former device'}</span>}
       </div>
       <Fingerprint text={fingerprint} />
-      <button type="button" className="secondary" data-testid="verify-button" onClick={() => onVerify(!verified)}>{verified ? 'Take back' : 'Mark as verified'}</button>
+      <button type="button" className="secondary" data-testid="verify-button" onClick={() => onVerify(!verified)}>{verified ? 'Remove verification' : 'Mark as verified'}</button>
     </div>
   );
 }

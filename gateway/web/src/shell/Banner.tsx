@@ -3,9 +3,9 @@ import { useEffect, useState } from 'react';
 
 /** Says why nothing arrives at the moment, and what happens next. */
 export function Banner() {
-  const { state, retryAt, error, attempt } = useConnectionState();
+  const { state, retryAt, error } = useConnectionState();
   const client = useClient();
-  const seconds = useCountdown(state === 'reconnecting' || (state === 'connecting' && attempt > 0) ? retryAt : undefined);
+  const seconds = useCountdown(state === 'reconnecting' ? retryAt : undefined);
 
   if (state === 'failed') {
     return (
