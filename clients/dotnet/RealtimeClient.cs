@@ -34,14 +34,16 @@ public sealed class RealtimeClient : IAsyncDisposable
         options.Check();
         Options = options;
         _tokens = new(options);
-        _loop = new(options, _tokens, new Host(this), random);
+        var host = new Host(this);
+        _loop = new(options, _tokens, host, random);
         Rest = new(options, _tokens);
-        Outbox = new(options, new Host(this));
+        Outbox = new(options, host);
         Outbox.Changed += () => OutboxChanged?.Invoke();
         _requests = new(this);
         Inbox = new(this);
         Notifications = new(this);
         Jobs = new(this);
+        host.Restore();
     }
 
     /// <summary>The user whose token this is; null before the first token has come.</summary>
@@ -278,6 +280,28 @@ public sealed class RealtimeClient : IAsyncDisposable
         }
     }
 
+    /// <summary>A room that is not kept for its own sake: it is forgotten with the last that holds it.</summary>
+    internal RealtimeRoom Hold(string name)
+    {
+        lock (_rooms)
+        {
+            var room = Room(name);
+            room.Holds++;
+            return room;
+        }
+    }
+
+    internal void LetGo(RealtimeRoom room)
+    {
+        lock (_rooms)
+        {
+            if (--room.Holds == 0 && !room.IsWanted)
+            {
+                _rooms.TryRemove(new(room.Name, room));
+            }
+        }
+    }
+
     internal Cursor? KeptCursor(string channel) =>
         Options.Storage.Load(CursorName(channel)) is [{ Key: var name, Value: var text }, ..] && name == CursorName(channel) ? Cursor.Parse(text) : null;
 
@@ -316,7 +340,7 @@ public sealed class RealtimeClient : IAsyncDisposable
 
         public async Task<Uri> AddressAsync(CancellationToken cancellationToken)
         {
-            Restore();
+            Restore(connecting: true);
             await FindEndsAsync(cancellationToken);
             client.Inbox.Feed.Resuming();
             client.Notifications.Feed.Resuming();
@@ -381,10 +405,10 @@ public sealed class RealtimeClient : IAsyncDisposable
 
         public void OnHandlerFailed(Exception exception) => client.OnHandlerFailed(exception);
 
-        /// <summary>Once the user is known.</summary>
-        void Restore()
+        /// <summary>Once the user is known; at the first connection at the latest.</summary>
+        public void Restore(bool connecting = false)
         {
-            if (client._restored)
+            if (client._restored || (client.User is null && !connecting))
             {
                 return;
             }
@@ -413,14 +437,21 @@ public sealed class RealtimeClient : IAsyncDisposable
                 return;
             }
 
-            if (client.Notifications.Feed.Received is null)
+            try
             {
-                client.Notifications.Feed.Begin(await client.Rest.EndAsync(RealtimeNotifications.Path, cancellationToken));
-            }
+                if (client.Notifications.Feed.Received is null)
+                {
+                    client.Notifications.Feed.Begin(await client.Rest.EndAsync(RealtimeNotifications.Path, cancellationToken));
+                }
 
-            if (client.Inbox.Feed.Received is null && client.User is { } user)
+                if (client.Inbox.Feed.Received is null && client.User is { } user)
+                {
+                    client._inboxEnd = await client.Rest.EndAsync($"/api/users/{Uri.EscapeDataString(user)}/messages", cancellationToken);
+                }
+            }
+            catch (RealtimeClientException exception) when (exception.IsPermanent)
             {
-                client._inboxEnd = await client.Rest.EndAsync($"/api/users/{Uri.EscapeDataString(user)}/messages", cancellationToken);
+                // The application does not want REST calls. Then the two begin with what comes first.
             }
 
             client._knowsEnds = true;

@@ -18,6 +18,9 @@ public sealed class RealtimeClientOptions
     /// </summary>
     public Func<TokenRequest, CancellationToken, Task<string>>? GetToken { get; init; }
 
+    /// <summary>Whose tokens <see cref="GetToken"/> fetches, where that is known before. Then what is sent before the first connection is kept in the store, too.</summary>
+    public string? User { get; init; }
+
     public BackoffOptions Backoff { get; init; } = new();
 
     /// <summary>Where cursors and unsent messages are kept. In memory by default; with a <see cref="FileStore"/> they outlive the process.</summary>

@@ -326,8 +326,11 @@ sealed class ConnectionLoop(RealtimeClientOptions options, TokenSource tokens, I
         {
             var remaining = (expiresAt - options.Time.GetUtcNow()) * 0.8;
             var wait = remaining < LeastRenewal ? LeastRenewal : remaining > MostRenewal ? MostRenewal : remaining;
-            if (await Task.WhenAny(Task.Delay(wait, options.Time, cancellationToken), link.Ended) == link.Ended || cancellationToken.IsCancellationRequested)
+            using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            var due = Task.Delay(wait, options.Time, over.Token);
+            if (await Task.WhenAny(due, link.Ended) != due || due.IsCanceled)
             {
+                await over.CancelAsync();
                 return;
             }
 

@@ -47,7 +47,6 @@ sealed class HubLink : IAsyncDisposable
 
         _hub = builder.Build();
         _hub.ServerTimeout = options.ServerTimeout;
-        _hub.KeepAliveInterval = options.ServerTimeout / 2;
         _hub.Closed += error =>
         {
             End(Closing is { } closing

@@ -13,8 +13,8 @@ sealed class TokenSource(RealtimeClientOptions options)
 
     public bool IsRenewable => options.GetToken is not null;
 
-    /// <summary>The token's subject; null before the first token, or where tokens cannot be read.</summary>
-    public string? User { get; private set; }
+    /// <summary>The token's subject; null where it is not known before the first token, or where tokens cannot be read.</summary>
+    public string? User { get; private set; } = options.User ?? (options.Token is { } token ? Read(token).User : null);
 
     public DateTimeOffset? ExpiresAt { get; private set; }
 

@@ -301,16 +301,14 @@ sealed class EncryptionCodec(RealtimeClient client, RealtimeEncryption owner, En
     async Task<(string? Refusal, JsonElement Data)> TryOpenAsync(string? room, RealtimeMessage message)
     {
         var (store, device, directory) = Me;
-        string? readable = room is null
-            ? Envelope.ReadDirect(message.Data, device.Name, out string sender, out _)
-            : Envelope.ReadRoom(message.Data, out var envelope) is { } refused ? Out(refused, out sender, "") : Out(null, out sender, envelope.Sender);
-        if (readable is null && message.From is { } from)
+        string? sender = Envelope.SenderOf(message.Data);
+        if (sender is not null && message.From is { } from)
         {
             await LookUpAsync(directory, from, sender);
             if (room is not null && client.Room(room).IsWanted && directory.IsKeyOf(from, sender) && directory.MayUse(from, sender))
             {
                 // Nobody hands out keys to who is not in the room.
-                await Exchange(room).FindAsync(message.Data.Property("key").Text()!);
+                await FindKeyAsync(room, message);
             }
         }
 
@@ -331,7 +329,7 @@ sealed class EncryptionCodec(RealtimeClient client, RealtimeEncryption owner, En
             string? refusal = reader.Open(room, User, message, out var opened, out string? forgotten);
             if (refusal is null)
             {
-                string session = Reader.SessionName(message.From!, sender, opened.Count.Session);
+                string session = Reader.SessionName(message.From!, sender!, opened.Count.Session);
                 store.KeepHighest(conversation, session, replays.HighestOf(session));
             }
 
@@ -342,13 +340,10 @@ sealed class EncryptionCodec(RealtimeClient client, RealtimeEncryption owner, En
 
             return (refusal, opened.Data);
         }
-
-        static string? Out(string? refusal, out string sender, string value)
-        {
-            sender = value;
-            return refusal;
-        }
     }
+
+    Task FindKeyAsync(string room, RealtimeMessage message) =>
+        Envelope.ReadRoom(message.Data, out var envelope) is null ? Exchange(room).FindAsync(envelope.KeyId) : Task.CompletedTask;
 
     /// <summary>A message is not refused because the directory cannot be asked: it waits.</summary>
     async Task LookUpAsync(KeyDirectory directory, string from, string sender)

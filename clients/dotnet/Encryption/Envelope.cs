@@ -108,6 +108,9 @@ static class Envelope
             : Read(plaintext, message, envelope.Sender, out opened);
     }
 
+    /// <summary>The device that an envelope names as its sender's, whatever else is wrong with it; null where it names none.</summary>
+    public static string? SenderOf(JsonElement data) => data.Property("sender").Bytes(Nacl.KeyBytes) is null ? null : data.Property("sender").Text();
+
     // ---- Both ---------------------------------------------------------------------------------------------------------
 
     static string? Read(JsonElement data, string kind, out string sender)

@@ -89,14 +89,13 @@ sealed class FeedReader(MessageFeed feed, IFeedSource source, int buffer)
             lock (feed.Lock)
             {
                 // A page is read when no live message is left; those that come after it are later ones.
-                if (_page.TryDequeue(out undecoded))
-                {
-                }
-                else if (_live.TryDequeue(out var next))
+                bool inPage = _page.TryDequeue(out undecoded);
+                if (!inPage && _live.TryDequeue(out var next))
                 {
                     return next;
                 }
-                else if (_values.Count > 0)
+
+                if (!inPage && _values.Count > 0)
                 {
                     string key = _values.First();
                     _values.Remove(key);
@@ -106,6 +105,11 @@ sealed class FeedReader(MessageFeed feed, IFeedSource source, int buffer)
                     }
 
                     continue;
+                }
+
+                if (inPage)
+                {
+                    // Decoded below, outside of the lock.
                 }
                 else if (_ended)
                 {

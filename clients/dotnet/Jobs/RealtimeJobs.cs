@@ -68,10 +68,12 @@ public sealed class RealtimeJobs
     /// <summary>The job's events from its first, or after a cursor; ends after the last one. Nothing is missed while there is no connection.</summary>
     public async IAsyncEnumerable<JobEvent> WatchAsync(string id, string? after = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var room = _client.Room($"job:{id}");
-        await room.JoinAsync(cancellationToken: cancellationToken);
+        var room = _client.Hold($"job:{id}");
+        bool joined = false;
         try
         {
+            await room.JoinAsync(cancellationToken: cancellationToken);
+            joined = true;
             after ??= $"{room.Feed.Received!.Value.Epoch}:0";
             await foreach (var message in room.ReadAllAsync(after, cancellationToken))
             {
@@ -87,7 +89,12 @@ public sealed class RealtimeJobs
         }
         finally
         {
-            await room.LeaveAsync(CancellationToken.None);
+            if (joined)
+            {
+                await room.LeaveAsync(CancellationToken.None);
+            }
+
+            _client.LetGo(room);
         }
     }
 

@@ -44,6 +44,9 @@ public sealed class RealtimeRoom
 
     public event Action<MessageGap>? GapDetected;
 
+    /// <summary>See <see cref="RealtimeClient.Hold"/>.</summary>
+    internal int Holds { get; set; }
+
     internal MessageFeed Feed => _channel.Feed;
 
     internal bool WasJoined => _joinedOn is not null;

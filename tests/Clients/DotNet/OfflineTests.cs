@@ -160,6 +160,39 @@ public sealed class OfflineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_sent_before_the_first_connection_outlives_the_process_where_the_user_is_known()
+    {
+        await using var host = await EmbeddedHost.StartAsync();
+        using var network = new Network();
+        using var store = new FileStore(Path.Combine(_folder, "store"));
+        network.GoDown();
+        var offline = Client();
+        var connecting = offline.ConnectAsync(Stop);
+        offline.Direct("ann").Send("hello");
+        await offline.DisposeAsync();
+        Assert.Equal(RealtimeClientErrors.Closed, (await Assert.ThrowsAsync<RealtimeClientException>(() => connecting)).Code);
+
+        network.ComeBack();
+        var bob = Client();
+        Assert.Equal("hello", Assert.Single(bob.Unsent).Data.GetString());
+        await bob.ConnectAsync(Stop);
+        var ann = await _clients.ConnectAsync(host.Address, await host.TokenAsync("ann"));
+        await using var inbox = new Reading(ann.Inbox.ReadAllAsync(cancellationToken: Stop));
+        Assert.Equal(["hello"], await inbox.TextsAsync(1));
+        Assert.Equal("bob", inbox.Messages[0].From);
+
+        RealtimeClient Client() => _clients.Create(new()
+        {
+            Url = host.Address,
+            User = "bob",
+            GetToken = (_, _) => host.TokenAsync("bob"),
+            Backoff = TestClients.Soon,
+            MessageHandler = network.Handler,
+            Storage = store,
+        });
+    }
+
+    [Fact]
     public async Task A_gap_is_reported_once_and_reading_goes_on_after_it()
     {
         await using var host = await EmbeddedHost.StartAsync(("Realtime:Channels:Rooms:Count", "10"));
