@@ -270,7 +270,8 @@ public sealed class BearerTests
         Assert.Equal(
             [
                 "invalid_argument 400", "invalid_cursor 400", "unauthenticated 401", "rejected 403", "not_allowed 403", "not_a_member 403",
-                "unknown_event 404", "unknown_job 404", "payload_too_large 413", "too_many_rooms 429", "overloaded 429", "unavailable 503", "timeout 504", "internal 500",
+                "unknown_event 404", "unknown_job 404", "payload_too_large 413", "too_many_rooms 429", "overloaded 429", "unavailable 503", "timeout 504",
+                "offline 409", "refused 409", "internal 500",
             ],
             Enum.GetValues<RealtimeErrorCode>().Select(code => $"{code.Text()} {code.HttpStatus()}"));
         using JsonDocument problem = JsonDocument.Parse(JsonSerializer.Serialize(new RealtimeException(RealtimeErrorCode.NotAMember, "Join first.").ToProblem()));
