@@ -86,7 +86,7 @@ public sealed class NodeClientTests
 
         public NodeClient(Uri address, string token, string room)
         {
-            string build = Path.GetFullPath(Path.Combine(s_folder, "../../../clients/js/dist/encryption.js"));
+            string build = Path.GetFullPath(Path.Combine(s_folder, "../../../clients/js/dist/encryption/index.js"));
             Assert.True(File.Exists(build), "The JavaScript client has not been built: run 'npm ci && npm run build' in clients/js, or tests/run.sh.");
             _process = Process.Start(new ProcessStartInfo("node", ["client.mjs", address.GetLeftPart(UriPartial.Authority), token, room])
             {

@@ -3,7 +3,7 @@
 // {ready, key, fingerprint}, {from, room?, event, data, encrypted}, {kept}, {refused, from}, {fingerprint}.
 import { createInterface } from 'node:readline';
 import { connect } from '../../../clients/js/dist/index.js';
-import { encryption } from '../../../clients/js/dist/encryption.js';
+import { encryption } from '../../../clients/js/dist/encryption/index.js';
 
 const [address, token, name] = process.argv.slice(2);
 const write = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
