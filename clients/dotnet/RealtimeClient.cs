@@ -15,14 +15,10 @@ namespace OrleansRealtime.Client;
 /// </summary>
 public sealed class RealtimeClient : IAsyncDisposable
 {
-    readonly ConcurrentDictionary<string, RealtimeRoom> _rooms = new(StringComparer.Ordinal);
     readonly ConcurrentDictionary<string, DirectConversation> _conversations = new(StringComparer.Ordinal);
     readonly CancellationTokenSource _closing = new();
     readonly TokenSource _tokens;
     readonly ConnectionLoop _loop;
-    readonly ClientRequests _requests;
-    Cursor? _inboxEnd;
-    bool _restored, _knowsEnds;
 
     public RealtimeClient(RealtimeClientOptions options) : this(options, Random.Shared.NextDouble)
     {
@@ -33,13 +29,14 @@ public sealed class RealtimeClient : IAsyncDisposable
     {
         options.Check();
         Options = options;
+        Closing = _closing.Token;
         _tokens = new(options);
-        var host = new Host(this);
+        var host = new ClientHost(this);
         _loop = new(options, _tokens, host, random);
         Rest = new(options, _tokens);
         Outbox = new(options, host);
         Outbox.Changed += () => OutboxChanged?.Invoke();
-        _requests = new(this);
+        Requests = new(this);
         Inbox = new(this);
         Notifications = new(this);
         Jobs = new(this);
@@ -87,6 +84,15 @@ public sealed class RealtimeClient : IAsyncDisposable
 
     internal IMessageCodec? Codec { get; set; }
 
+    internal ConcurrentDictionary<string, RealtimeRoom> Rooms { get; } = new(StringComparer.Ordinal);
+
+    internal ClientRequests Requests { get; }
+
+    internal HubLink? Link => _loop.Link;
+
+    /// <summary>Cancelled when the client is closed.</summary>
+    internal CancellationToken Closing { get; }
+
     /// <summary>Connects. Completes with the first connection; the client tries as often as <see cref="RealtimeClientOptions.Backoff"/> says.</summary>
     /// <param name="cancellationToken">Ends the waiting. The client goes on trying until it is disposed.</param>
     /// <exception cref="RealtimeClientException">The client has given up: <c>unreachable</c>, or the server's own code.</exception>
@@ -116,7 +122,7 @@ public sealed class RealtimeClient : IAsyncDisposable
             async (link, limit) =>
             {
                 long start = Options.Time.GetTimestamp();
-                await Host.RoundTripAsync(link, limit);
+                await ClientHost.RoundTripAsync(link, limit);
                 return Options.Time.GetElapsedTime(start);
             },
             null,
@@ -128,7 +134,7 @@ public sealed class RealtimeClient : IAsyncDisposable
     /// <summary>One object for each room.</summary>
     /// <param name="name"><c>general</c>, or <c>/admin:alerts</c> for one of another namespace.</param>
     public RealtimeRoom Room(string name) =>
-        _rooms.GetOrAdd(name.StartsWith("/:", StringComparison.Ordinal) ? name[2..] : name, static (name, client) => new(client, name), this);
+        Rooms.GetOrAdd(name.StartsWith("/:", StringComparison.Ordinal) ? name[2..] : name, static (name, client) => new(client, name), this);
 
     /// <summary>The conversation with a user; one object for each.</summary>
     public DirectConversation Direct(string user) => _conversations.GetOrAdd(user, static (user, client) => new(client, user), this);
@@ -158,7 +164,7 @@ public sealed class RealtimeClient : IAsyncDisposable
     /// Answers what the server, or other users, ask. The handler may wait; its result is the answer, and a <see cref="RequestRefusedException"/> is a refusal.
     /// </summary>
     /// <returns>Dispose it to answer no more.</returns>
-    public IDisposable OnRequest(string @event, Func<ClientRequest, CancellationToken, Task<object?>> handler) => _requests.Add(@event, handler);
+    public IDisposable OnRequest(string @event, Func<ClientRequest, CancellationToken, Task<object?>> handler) => Requests.Add(@event, handler);
 
     /// <summary>
     /// What is published under topics that the pattern matches, from when the first is asked for. Nothing is missed over lost connections.
@@ -199,7 +205,7 @@ public sealed class RealtimeClient : IAsyncDisposable
         }
 
         await _closing.CancelAsync();
-        foreach (var room in _rooms.Values)
+        foreach (var room in Rooms.Values)
         {
             room.End(null);
         }
@@ -283,7 +289,7 @@ public sealed class RealtimeClient : IAsyncDisposable
     /// <summary>A room that is not kept for its own sake: it is forgotten with the last that holds it.</summary>
     internal RealtimeRoom Hold(string name)
     {
-        lock (_rooms)
+        lock (Rooms)
         {
             var room = Room(name);
             room.Holds++;
@@ -293,11 +299,11 @@ public sealed class RealtimeClient : IAsyncDisposable
 
     internal void LetGo(RealtimeRoom room)
     {
-        lock (_rooms)
+        lock (Rooms)
         {
             if (--room.Holds == 0 && !room.IsWanted)
             {
-                _rooms.TryRemove(new(room.Name, room));
+                Rooms.TryRemove(new(room.Name, room));
             }
         }
     }
@@ -306,6 +312,10 @@ public sealed class RealtimeClient : IAsyncDisposable
         Options.Storage.Load(CursorName(channel)) is [{ Key: var name, Value: var text }, ..] && name == CursorName(channel) ? Cursor.Parse(text) : null;
 
     internal void KeepCursor(string channel, Cursor? cursor) => Options.Storage.Keep(CursorName(channel), cursor?.ToString());
+
+    internal void OnStateChanged(ConnectionInfo info) => StateChanged?.Invoke(info);
+
+    internal void OnServerEvent(ServerEvent serverEvent) => EventReceived?.Invoke(serverEvent);
 
     internal void OnGap(MessageGap gap) => Guard(() => GapDetected?.Invoke(gap));
 
@@ -329,211 +339,4 @@ public sealed class RealtimeClient : IAsyncDisposable
 
     T? Answer<T>(JsonElement answer) =>
         answer.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? default : answer.Deserialize<T>(Options.Json);
-
-    /// <summary>What the connection and the outbox need of the client.</summary>
-    sealed class Host(RealtimeClient client) : IConnected, ITransmitter
-    {
-        public HubLink? Link => client._loop.Link;
-
-        /// <summary>Nobody is asked anything under the number 0, so this changes nothing.</summary>
-        public static Task RoundTripAsync(HubLink link, CancellationToken cancellationToken) => link.InvokeAsync("Answer", [0L], cancellationToken);
-
-        public async Task<Uri> AddressAsync(CancellationToken cancellationToken)
-        {
-            Restore(connecting: true);
-            await FindEndsAsync(cancellationToken);
-            client.Inbox.Feed.Resuming();
-            client.Notifications.Feed.Resuming();
-            string query = string.Join('&', ((IEnumerable<string?>)[Cursor("inbox", client.Inbox.Feed.Received), Cursor("notifications", client.Notifications.Feed.Received)]).OfType<string>());
-            var address = RestApi.Below(client.Options.Url, "/hub");
-            return query.Length == 0 ? address : new($"{address}?{query}");
-
-            static string? Cursor(string name, Cursor? cursor) => cursor is { } known ? $"{name}={Uri.EscapeDataString(known.ToString())}" : null;
-        }
-
-        public async Task ReadyAsync(HubLink link, CancellationToken cancellationToken)
-        {
-            // Its answer comes after the inbox's messages that had waited. So all up to the end that was found before has come.
-            await RoundTripAsync(link, cancellationToken);
-            if (client._inboxEnd is { } end)
-            {
-                client.Inbox.Feed.Begin(end);
-            }
-
-            if (client.Codec is { } codec)
-            {
-                await codec.OnConnectedAsync(link, cancellationToken);
-            }
-
-            await Task.WhenAll(client._rooms.Values.Where(room => room.IsWanted).Select(room => RejoinAsync(room, link, cancellationToken)));
-        }
-
-        public void OnEvent(HubLink link, string name, JsonElement argument) => client.Guard(() => Dispatch(link, name, argument));
-
-        public void OnState(ConnectionInfo info)
-        {
-            if (info.State != ConnectionState.Connected)
-            {
-                client.Guard(() => client.Codec?.OnDisconnected());
-            }
-
-            client.Guard(() => client.StateChanged?.Invoke(info));
-        }
-
-        public Task<HubLink> WhenLinkedAsync(CancellationToken cancellationToken) => client.WhenLinkedAsync(cancellationToken);
-
-        public bool WouldHaveSeen(SentMessage message) =>
-            message is { Target: { Kind: TargetKind.Room, Name: var room }, FirstSentAt: { } sentAt } && client.Room(room).WouldHaveSeen(sentAt);
-
-        public async Task<Acknowledgement> TransmitAsync(HubLink link, SentMessage message, Action leaving, CancellationToken cancellationToken)
-        {
-            var data = client.Codec is { } codec ? await codec.EncodeAsync(link, message, cancellationToken) : message.Data;
-            leaving();
-            string target = message.Target.Name;
-            return message.Target.Kind switch
-            {
-                TargetKind.User => await link.InvokeAsync<Acknowledgement>("SendToUser", [target, message.Event, data, message.MessageId], cancellationToken),
-                TargetKind.Topic => await client.Rest.SendAsync<Acknowledgement>(
-                    HttpMethod.Post,
-                    $"/api/rooms/{Uri.EscapeDataString(target)}/messages",
-                    new { message.Event, data, message.MessageId },
-                    cancellationToken),
-                _ => await link.InvokeAsync<Acknowledgement>(
-                    "SendWith", [target, message.Event, data, new { message.MessageId, message.Delivery, message.Key }], cancellationToken),
-            };
-        }
-
-        public void OnHandlerFailed(Exception exception) => client.OnHandlerFailed(exception);
-
-        /// <summary>Once the user is known; at the first connection at the latest.</summary>
-        public void Restore(bool connecting = false)
-        {
-            if (client._restored || (client.User is null && !connecting))
-            {
-                return;
-            }
-
-            client._restored = true;
-            client.Outbox.Restore(client.Options.Storage, $"{client.User}/outbox/");
-            if (client.KeptCursor("inbox") is { } inbox)
-            {
-                client.Inbox.Feed.Restore(inbox);
-            }
-
-            if (client.KeptCursor("notifications") is { } notifications)
-            {
-                client.Notifications.Feed.Restore(notifications);
-            }
-        }
-
-        /// <summary>
-        /// Where the logs end before the first connection, so that one that is lost before anything has come is resumed there. The inbox begins
-        /// earlier where messages have waited in it.
-        /// </summary>
-        async Task FindEndsAsync(CancellationToken cancellationToken)
-        {
-            if (client._knowsEnds)
-            {
-                return;
-            }
-
-            try
-            {
-                if (client.Notifications.Feed.Received is null)
-                {
-                    client.Notifications.Feed.Begin(await client.Rest.EndAsync(RealtimeNotifications.Path, cancellationToken));
-                }
-
-                if (client.Inbox.Feed.Received is null && client.User is { } user)
-                {
-                    client._inboxEnd = await client.Rest.EndAsync($"/api/users/{Uri.EscapeDataString(user)}/messages", cancellationToken);
-                }
-            }
-            catch (RealtimeClientException exception) when (exception.IsPermanent)
-            {
-                // The application does not want REST calls. Then the two begin with what comes first.
-            }
-
-            client._knowsEnds = true;
-        }
-
-        static async Task RejoinAsync(RealtimeRoom room, HubLink link, CancellationToken cancellationToken)
-        {
-            try
-            {
-                await room.JoinOnAsync(link, cancellationToken);
-            }
-            catch (RealtimeClientException exception) when (exception.IsPermanent)
-            {
-                // Who waits for the room to be joined for the first time gets the refusal himself.
-                if (room.WasJoined)
-                {
-                    room.Refuse(exception);
-                }
-            }
-        }
-
-        void Dispatch(HubLink link, string name, JsonElement argument)
-        {
-            switch (name)
-            {
-                case "message":
-                    OnRoomMessage(Message(argument));
-                    break;
-                case "direct":
-                    OnDirect(Message(argument));
-                    break;
-                case "notification":
-                    client.Notifications.Feed.OnMessage(Message(argument));
-                    break;
-                case "presence":
-                    var change = argument.Deserialize<PresenceChange>(RealtimeClient.WireJson)!;
-                    client.Codec?.OnPresence(change);
-                    client._rooms.GetValueOrDefault(change.Room)?.OnPresence(change);
-                    break;
-                case "gap":
-                    OnGap(argument);
-                    break;
-                case "event":
-                    client.EventReceived?.Invoke(argument.Deserialize<ServerEvent>(RealtimeClient.WireJson)!);
-                    break;
-                case "requested":
-                    _ = client._requests.AnswerAsync(link, argument, client._closing.Token);
-                    break;
-                default:
-                    // Of a newer server.
-                    break;
-            }
-        }
-
-        static RealtimeMessage Message(JsonElement argument) => argument.Deserialize<RealtimeMessage>(RealtimeClient.WireJson)!;
-
-        void OnRoomMessage(RealtimeMessage message)
-        {
-            string name = message.Room!;
-            if (message.From is not null && message.From == client.User)
-            {
-                client.Outbox.Confirm(new(TargetKind.Room, name), message);
-                client.Outbox.Confirm(new(TargetKind.Topic, name), message);
-            }
-
-            bool taken = client.Codec?.Intercept(name, message) is true;
-            client._rooms.GetValueOrDefault(name)?.Feed.OnMessage(message, taken);
-        }
-
-        void OnDirect(RealtimeMessage message)
-        {
-            bool taken = client.Codec?.Intercept(null, message) is true;
-            client.Inbox.Feed.OnMessage(message, taken);
-        }
-
-        void OnGap(JsonElement argument)
-        {
-            var gap = argument.Deserialize<MessageGap>(RealtimeClient.WireJson)!;
-            var feed = gap.Room is { } room ? client._rooms.GetValueOrDefault(room)?.Feed
-                : argument.TryGetProperty("namespace", out _) ? client.Notifications.Feed
-                : client.Inbox.Feed;
-            feed?.OnGap(gap);
-        }
-    }
 }
