@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.AspNetCore.SignalR.Client;
-using OrleansRealtime.Tests.Hosts;
+using OrleansRealtime.Tests.EndToEnd;
 using OrleansRealtime.Tests.SignalR;
 
 namespace OrleansRealtime.Tests.Metrics;
@@ -16,7 +16,8 @@ public sealed class MetricsTests
     [Fact]
     public async Task Connections_messages_and_errors_are_counted()
     {
-        await using var host = await EmbeddedHost.StartAsync();
+        // In a process of its own: all gateways of a process count by the same meter.
+        await using var host = await ServerProcess.StartAsync();
         using var http = new HttpClient { BaseAddress = host.Address };
         var received = new TaskCompletionSource();
         await using (var ann = await ConnectAsync(host, "ann"))
@@ -48,7 +49,7 @@ public sealed class MetricsTests
         Assert.True(Value(prometheus, """realtime_deliveries_total{.*}""") >= 2);
     }
 
-    static async Task<HubConnection> ConnectAsync(EmbeddedHost host, string user)
+    static async Task<HubConnection> ConnectAsync(ServerProcess host, string user)
     {
         var hub = new SignalRTransport(messagePack: false).Build(host.Address, await host.TokenAsync(user));
         await hub.StartAsync(Token);

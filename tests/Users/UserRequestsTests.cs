@@ -75,7 +75,7 @@ public sealed class UserRequestsTests
         var again = _requests.WaitAsync("r");
         var (gateway, posted) = Assert.Single(_posted);
         Assert.Equal("g2", gateway);
-        Assert.InRange(Assert.IsType<UserRequested>(posted).Timeout, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(57));
+        Assert.InRange(Assert.IsType<UserRequested>(posted).Timeout, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(59));
         _requests.Reported("r", "g2", new(UserAnswerStatus.Answered));
         Assert.Equal(UserAnswerStatus.Answered, (await again).Status);
     }

@@ -62,6 +62,8 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
 
                 if (result.MessageType == WebSocketMessageType.Close)
                 {
+                    // No data may follow the answer to a close (RFC 6455, 5.5.1), and the hub still has its own last words.
+                    LocalChannels.End(this);
                     if (Socket.State == WebSocketState.CloseReceived)
                     {
                         await Socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
@@ -100,12 +102,12 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
         {
             try
             {
+                await WhenWrittenAsync().WaitAsync(timeout);
                 if (Socket.State is WebSocketState.Open or WebSocketState.CloseReceived)
                 {
                     await Socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, CancellationToken.None);
                 }
 
-                await WhenWrittenAsync().WaitAsync(timeout);
                 await reading.WaitAsync(timeout);
             }
             catch (Exception exception) when (exception is WebSocketException or TimeoutException)
