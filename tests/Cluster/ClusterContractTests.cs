@@ -8,21 +8,21 @@ using OrleansRealtime.Tests.Sse;
 namespace OrleansRealtime.Tests.Cluster;
 
 /// <summary>What every transport promises, on two silos and two gateways: clients alternate between the gateways.</summary>
-[Collection(ClusterTests.Name)]
-public sealed class SignalRClusterContractTests(SharedCluster shared) : TransportContract(new ContractCluster(shared.Cluster))
+[Collection(CalmClusterTests.Name)]
+public sealed class SignalRClusterContractTests(CalmCluster shared) : TransportContract(new ContractCluster(shared.Cluster))
 {
     internal override ITransport Transport { get; } = new SignalRTransport(messagePack: false);
 }
 
-[Collection(ClusterTests.Name)]
-public sealed class SseClusterContractTests(SharedCluster shared) : TransportContract(new ContractCluster(shared.Cluster))
+[Collection(CalmClusterTests.Name)]
+public sealed class SseClusterContractTests(CalmCluster shared) : TransportContract(new ContractCluster(shared.Cluster))
 {
     internal override ITransport Transport { get; } = new SseTransport();
 }
 
 /// <summary>By WebSocket: long-polling needs sticky sessions, and is as it is on one gateway.</summary>
-[Collection(ClusterTests.Name)]
-public sealed class SocketIoClusterContractTests(SharedCluster shared, NodeClients node)
+[Collection(CalmClusterTests.Name)]
+public sealed class SocketIoClusterContractTests(CalmCluster shared, NodeClients node)
     : TransportContract(new ContractCluster(shared.Cluster)), IClassFixture<NodeClients>
 {
     internal override ITransport Transport { get; } = new SocketIoTransport(node, "websocket");

@@ -58,5 +58,6 @@ public sealed class JobFailureTests(SharedCluster shared)
         }
 
         Assert.NotEmpty(again);
+        await _cluster.ReadyAsync();
     }
 }

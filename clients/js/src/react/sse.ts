@@ -7,8 +7,8 @@ export interface SSEOptions {
 }
 
 export interface SSEView<T> {
-  /** `connecting` also while it reconnects, which EventSource does by itself. `complete` and `error` are for good. */
-  status: 'connecting' | 'open' | 'complete' | 'error';
+  /** `reconnecting` where the connection was lost, or could not be made, which EventSource tries again by itself. `complete` and `error` are for good. */
+  status: 'connecting' | 'open' | 'reconnecting' | 'complete' | 'error';
   /** Of the last unnamed event, such as a job's status. */
   data: T | null;
   /** Of the event `complete`. */
@@ -50,7 +50,7 @@ export function useSSE<T = unknown>(url: string | null | undefined, { withCreden
       const said = (event as MessageEvent<string>).data;
       if (typeof said === 'string') end({ status: 'error', error: errorOf(parse(said)) });
       else if (source.readyState === source.CLOSED) end({ status: 'error', error: { code: 'connection_failed', message: 'The event stream was refused, or has ended.' } });
-      else change({ status: 'connecting' });
+      else change({ status: 'reconnecting' });
     });
     return () => {
       done = true;

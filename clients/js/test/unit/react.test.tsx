@@ -247,7 +247,7 @@ describe('useSSE', () => {
     const { result, rerender } = renderHook(({ url }: { url: string | null }) => useSSE(url, { eventSource }), { initialProps: { url: 'a' as string | null } });
     await happens(() => open()[0]!.say('open'));
     await happens(() => open()[0]!.say('error'));
-    expect(result.current).toMatchObject({ status: 'connecting', error: null });
+    expect(result.current).toMatchObject({ status: 'reconnecting', error: null });
     await happens(() => open()[0]!.say('open'));
     await happens(() => open()[0]!.say('error', '{"code":"cancelled","message":"By its owner."}'));
     expect(result.current).toMatchObject({ status: 'error', error: { code: 'cancelled', message: 'By its owner.' } });

@@ -40,7 +40,6 @@ export interface NewDeployment {
 export class Deployments extends Model {
   list: readonly Deployment[] = [];
   #client!: Client;
-  #opened = new Set<string>();
 
   constructor(private readonly memory: Memory) {
     super();
@@ -70,9 +69,8 @@ export class Deployments extends Model {
   /** What the stream of a deployment says: of the job, or of the connection. */
   told(id: string, { status, data, error }: SSEView<Progress>): void {
     const progress = data ? { progress: data.progress ?? 0, message: data.status } : {};
-    if (status === 'open') this.#opened.add(id);
     if (status === 'complete') this.#change(id, { status: 'completed', progress: 100, message: data?.status, lost: false });
-    else if (status !== 'error') this.#change(id, { ...progress, lost: status === 'connecting' && this.#opened.has(id) });
+    else if (status !== 'error') this.#change(id, { ...progress, lost: status === 'reconnecting' });
     else if (isRefused(error)) this.#change(id, { ...progress, lost: true });
     else this.#change(id, { ...progress, status: error?.code === 'cancelled' ? 'cancelled' : 'failed', message: error?.message, lost: false });
   }
