@@ -3,6 +3,7 @@ using System.Text.Json;
 using OrleansRealtime.Gateway.EngineIo;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Hosting;
+using OrleansRealtime.Gateway.WebSockets;
 using OrleansRealtime.Hosting;
 
 var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, EnvironmentName = Environments.Development });
@@ -55,7 +56,7 @@ await app.RunAsync();
 /// <summary>Sends back what it gets.</summary>
 sealed class Echo(EngineSession session) : IEngineClient
 {
-    public ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, HttpContext http)
+    public ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, IClientRequest request)
     {
         session.MarkInUse();
 

@@ -1,4 +1,5 @@
 using System.Net.WebSockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace OrleansRealtime.Tests.EngineIo;
@@ -6,6 +7,8 @@ namespace OrleansRealtime.Tests.EngineIo;
 /// <summary>A WebSocket that speaks Engine.IO by hand.</summary>
 sealed class RawSocket : IDisposable
 {
+    const string Ping = "2";
+
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     readonly ClientWebSocket _socket = new();
@@ -15,16 +18,28 @@ sealed class RawSocket : IDisposable
 
     public WebSocketCloseStatus? CloseStatus => _socket.CloseStatus;
 
-    public static async Task<RawSocket> OpenAsync(Uri server, bool compress = false, string query = "")
+    /// <param name="trusted">The server's certificate, where it has one.</param>
+    public static async Task<RawSocket> OpenAsync(
+        Uri server, bool compress = false, string query = "", X509Certificate2? trusted = null, params (string Name, string Value)[] headers)
     {
         var raw = new RawSocket();
+        foreach (var (name, value) in headers)
+        {
+            raw._socket.Options.SetRequestHeader(name, value);
+        }
+
+        if (trusted is not null)
+        {
+            raw._socket.Options.RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.GetCertHashString() == trusted.GetCertHashString();
+        }
+
         if (compress)
         {
             raw._socket.Options.DangerousDeflateOptions = new();
             raw._socket.Options.CollectHttpResponseDetails = true;
         }
 
-        await raw._socket.ConnectAsync(new Uri($"ws://{server.Authority}/socket.io/?EIO=4&transport=websocket{query}"), Token);
+        await raw._socket.ConnectAsync(new Uri($"{(trusted is null ? "ws" : "wss")}://{server.Authority}/socket.io/?EIO=4&transport=websocket{query}"), Token);
         return raw;
     }
 
@@ -44,39 +59,57 @@ sealed class RawSocket : IDisposable
     /// <summary>The next packet but pings; null where the server has closed.</summary>
     public async Task<string?> ReadAsync()
     {
-        while (true)
+        string? packet;
+        while ((packet = await ReadAnyAsync()) == Ping)
         {
-            int length = 0;
-            ValueWebSocketReceiveResult result;
-            do
+        }
+
+        return packet;
+    }
+
+    /// <summary>The next ping; what comes before it is passed over. Null where the server has closed.</summary>
+    public async Task<string?> ReadPingAsync()
+    {
+        string? packet;
+        while ((packet = await ReadAnyAsync()) is not (null or Ping))
+        {
+        }
+
+        return packet;
+    }
+
+    /// <summary>The next packet; a ping is answered.</summary>
+    async Task<string?> ReadAnyAsync()
+    {
+        int length = 0;
+        ValueWebSocketReceiveResult result;
+        do
+        {
+            try
             {
-                try
-                {
-                    result = await _socket.ReceiveAsync(_buffer.AsMemory(length), Token).AsTask().WaitAsync(Limit, Token);
-                }
-                catch (WebSocketException)
-                {
-                    return null;
-                }
-
-                length += result.Count;
+                result = await _socket.ReceiveAsync(_buffer.AsMemory(length), Token).AsTask().WaitAsync(Limit, Token);
             }
-            while (!result.EndOfMessage);
-
-            if (result.MessageType == WebSocketMessageType.Close)
+            catch (WebSocketException)
             {
                 return null;
             }
 
-            string packet = Encoding.UTF8.GetString(_buffer, 0, length);
-            if (packet == "2")
-            {
-                await SendAsync("3");
-                continue;
-            }
-
-            return packet;
+            length += result.Count;
         }
+        while (!result.EndOfMessage);
+
+        if (result.MessageType == WebSocketMessageType.Close)
+        {
+            return null;
+        }
+
+        string packet = Encoding.UTF8.GetString(_buffer, 0, length);
+        if (packet == Ping)
+        {
+            await SendAsync("3");
+        }
+
+        return packet;
     }
 
     /// <summary>Reads on to a packet that begins so.</summary>

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Gateway.Events;
 using OrleansRealtime.Gateway.Hosting;
+using OrleansRealtime.Gateway.WebSockets;
 using OrleansRealtime.Hosting;
 using OrleansRealtime.Jobs;
 using OrleansRealtime.Tests.Processes;
@@ -56,7 +57,7 @@ sealed class EmbeddedHost : IAsyncDisposable
             builder.Logging.AddProvider(logs);
         }
 
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls("http://127.0.0.1:0").ConfigureKestrel(kestrel => kestrel.UseWebSocketHandover());
         builder.AddEmbeddedSilo().AddJobs(jobs);
         builder.AddRealtimeGateway(events);
         var app = builder.Build();

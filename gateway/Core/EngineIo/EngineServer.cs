@@ -159,7 +159,7 @@ sealed class EngineServer(
                 }
             }
 
-            if (await session.PostAsync(buffer.AsMemory(0, length), http) is { } error)
+            if (await session.PostAsync(buffer.AsMemory(0, length), new LiveRequest(http)) is { } error)
             {
                 return error;
             }
@@ -188,18 +188,12 @@ sealed class EngineServer(
 
         try
         {
-            await RunAsync(http, session, async socket =>
-            {
-                session.Open(socket);
-                using var output = EngineOutput.Rent(framed: true);
-                output.Text([EnginePacket.Open], Handshake(session, []));
-                await socket.WriteAsync(output.Written);
-                return true;
-            });
+            await EngineWebSocket.AcceptAsync(http, options, socket => ServeAsync(socket, session, isFirst: true));
         }
-        finally
+        catch
         {
             session.Abort();
+            throw;
         }
 
         return null;
@@ -217,33 +211,50 @@ sealed class EngineServer(
             return EngineError.BadRequest;
         }
 
-        await RunAsync(http, session, socket => ValueTask.FromResult(session.BeginUpgrade(socket)));
+        await EngineWebSocket.AcceptAsync(http, options, socket => ServeAsync(socket, session, isFirst: false));
         return null;
     }
 
-    async Task RunAsync(HttpContext http, EngineSession session, Func<EngineWebSocket, ValueTask<bool>> begin)
+    /// <summary>Reads a WebSocket to its end. Never throws.</summary>
+    /// <param name="isFirst">Whether the session begins with it; where it does not, it is an upgrade.</param>
+    async Task ServeAsync(EngineWebSocket socket, EngineSession session, bool isFirst)
     {
-        EngineWebSocket? socket = null;
         bool begun = false;
         try
         {
-            await http.LightenAsync();
-            socket = await EngineWebSocket.AcceptAsync(http, options);
-            begun = await begin(socket);
+            begun = isFirst ? await BeginAsync(socket, session) : session.BeginUpgrade(socket);
             if (begun)
             {
                 await socket.ReadAsync(session);
             }
         }
+        catch (Exception exception) when (EngineSession.IsGone(exception))
+        {
+            // The client did not wait for the first packet.
+        }
         finally
         {
             if (begun)
             {
-                session.Lost(socket!);
+                session.Lost(socket);
             }
 
-            socket?.Dispose();
+            if (isFirst)
+            {
+                session.Abort();
+            }
+
+            socket.Dispose();
         }
+    }
+
+    async ValueTask<bool> BeginAsync(EngineWebSocket socket, EngineSession session)
+    {
+        session.Open(socket);
+        using var output = EngineOutput.Rent(framed: true);
+        output.Text([EnginePacket.Open], Handshake(session, []));
+        await socket.WriteAsync(output.Written);
+        return true;
     }
 
     /// <summary>Null where too many are pending.</summary>

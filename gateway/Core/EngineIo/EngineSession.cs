@@ -1,6 +1,6 @@
 using System.Net.WebSockets;
 using System.Text.Unicode;
-using Microsoft.AspNetCore.Http;
+using OrleansRealtime.Gateway.WebSockets;
 
 namespace OrleansRealtime.Gateway.EngineIo;
 
@@ -222,7 +222,7 @@ public sealed class EngineSession
     }
 
     /// <summary>What a client posts. Null where it was taken.</summary>
-    internal async Task<EngineError?> PostAsync(ReadOnlyMemory<byte> payload, HttpContext http)
+    internal async Task<EngineError?> PostAsync(ReadOnlyMemory<byte> payload, IClientRequest request)
     {
         lock (_lock)
         {
@@ -240,8 +240,8 @@ public sealed class EngineSession
             while (valid && !_closed && EnginePacket.TryTake(ref payload, out var packet))
             {
                 valid = packet is { IsEmpty: false } && packet.Span[0] == EnginePacket.Binary
-                    ? EnginePacket.DecodeBinary(packet.Span[1..]) is { } binary && await DeliverAsync(binary, binary: true, http)
-                    : await ReceivePacketAsync(packet, http);
+                    ? EnginePacket.DecodeBinary(packet.Span[1..]) is { } binary && await DeliverAsync(binary, binary: true, request)
+                    : await ReceivePacketAsync(packet, request);
             }
 
             if (valid)
@@ -318,7 +318,7 @@ public sealed class EngineSession
             return true;
         }
 
-        if (binary ? await DeliverAsync(message, binary: true, socket.Http) : await ReceivePacketAsync(message, socket.Http))
+        if (binary ? await DeliverAsync(message, binary: true, socket.Request) : await ReceivePacketAsync(message, socket.Request))
         {
             return true;
         }
@@ -362,12 +362,12 @@ public sealed class EngineSession
     // ---- Both ---------------------------------------------------------------------------------------------------------
 
     /// <summary>A packet of text. False where it is not one, or says that the session is over.</summary>
-    async ValueTask<bool> ReceivePacketAsync(ReadOnlyMemory<byte> packet, HttpContext http)
+    async ValueTask<bool> ReceivePacketAsync(ReadOnlyMemory<byte> packet, IClientRequest request)
     {
         switch (packet.IsEmpty ? (byte)0 : packet.Span[0])
         {
             case EnginePacket.Message:
-                return await DeliverAsync(packet[1..], binary: false, http);
+                return await DeliverAsync(packet[1..], binary: false, request);
             case EnginePacket.Pong:
                 lock (_lock)
                 {
@@ -384,9 +384,9 @@ public sealed class EngineSession
         }
     }
 
-    async ValueTask<bool> DeliverAsync(ReadOnlyMemory<byte> data, bool binary, HttpContext http)
+    async ValueTask<bool> DeliverAsync(ReadOnlyMemory<byte> data, bool binary, IClientRequest request)
     {
-        await _client!.OnMessageAsync(data, binary, http);
+        await _client!.OnMessageAsync(data, binary, request);
         return true;
     }
 
@@ -518,7 +518,7 @@ public sealed class EngineSession
         }
     }
 
-    static bool IsGone(Exception exception) => exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException;
+    internal static bool IsGone(Exception exception) => exception is IOException or WebSocketException or OperationCanceledException or ObjectDisposedException;
 
     async Task AbortAfterAsync(TimeSpan timeout)
     {

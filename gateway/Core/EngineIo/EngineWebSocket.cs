@@ -7,7 +7,7 @@ using OrleansRealtime.Gateway.WebSockets;
 namespace OrleansRealtime.Gateway.EngineIo;
 
 /// <summary>
-/// The WebSocket of a session. What goes out are whole frames, written straight into Kestrel's output; what comes in is read by
+/// The WebSocket of a session. What goes out are whole frames, written to the link as they are; what comes in is read by
 /// <see cref="WebSocket"/>. Where compression has been agreed on, that one writes as well.
 /// </summary>
 sealed class EngineWebSocket : IDisposable
@@ -18,20 +18,20 @@ sealed class EngineWebSocket : IDisposable
     /// <summary>Smaller messages are not worth compressing.</summary>
     const int CompressedBytes = 1024;
 
-    readonly HttpContext _http;
-    readonly Stream? _upgraded;
+    readonly WebSocketLink? _link;
+    readonly HttpContext? _http;
     readonly WebSocket _socket;
     readonly int _maxPayload;
     EngineSession? _session;
     volatile bool _disposed;
 
-    EngineWebSocket(HttpContext http, Stream upgraded, int maxPayload)
+    EngineWebSocket(WebSocketLink link, int maxPayload)
     {
-        _http = http;
-        _upgraded = upgraded;
+        _link = link;
         _maxPayload = maxPayload;
+        Request = link.Request;
         _socket = WebSocket.CreateFromStream(
-            new FramesInTurn(upgraded, frame => _session?.SendFrame(frame)), new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = TimeSpan.Zero });
+            new FramesInTurn(link.Input, frame => _session?.SendFrame(frame)), new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = TimeSpan.Zero });
     }
 
     EngineWebSocket(HttpContext http, WebSocket compressing, int maxPayload)
@@ -39,27 +39,32 @@ sealed class EngineWebSocket : IDisposable
         _http = http;
         _socket = compressing;
         _maxPayload = maxPayload;
+        Request = new LiveRequest(http);
     }
 
-    /// <summary>The request that it began with; alive as long as it is.</summary>
-    public HttpContext Http => _http;
+    /// <summary>The request that it began with.</summary>
+    public IClientRequest Request { get; }
 
-    public static async Task<EngineWebSocket> AcceptAsync(HttpContext http, EngineIoOptions options)
+    /// <summary>Answers a request for a WebSocket with 101, and serves what follows.</summary>
+    /// <param name="serve">Called once, unless the client is gone; perhaps when the request is over. It does not throw.</param>
+    public static async Task AcceptAsync(HttpContext http, EngineIoOptions options, Func<EngineWebSocket, Task> serve)
     {
         if (options.PerMessageDeflate && http.WebSockets.IsWebSocketRequest)
         {
+            await http.LightenAsync();
             var accept = new WebSocketAcceptContext { DangerousEnableCompression = true, KeepAliveInterval = TimeSpan.Zero };
-            return new(http, await http.WebSockets.AcceptWebSocketAsync(accept), options.MaxPayload);
+            await serve(new(http, await http.WebSockets.AcceptWebSocketAsync(accept), options.MaxPayload));
+            return;
         }
 
-        return new(http, await WebSocketHandshake.AcceptAsync(http), options.MaxPayload);
+        await WebSocketLink.AcceptAsync(http, link => serve(new(link, options.MaxPayload)));
     }
 
     /// <summary>From here on the session writes to it.</summary>
     public void Attach(EngineSession session) => _session = session;
 
     /// <summary>Writes frames. One write at a time.</summary>
-    public ValueTask WriteAsync(ReadOnlyMemory<byte> frames) => _upgraded is not null ? _upgraded.WriteAsync(frames) : CompressAsync(frames);
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> frames) => _link?.WriteAsync(frames) ?? CompressAsync(frames);
 
     /// <summary>Reads messages and hands them to the session, until one side closes.</summary>
     public async Task ReadAsync(EngineSession session)
@@ -79,9 +84,9 @@ sealed class EngineWebSocket : IDisposable
     /// <summary>Says goodbye. One write at a time.</summary>
     public async ValueTask CloseAsync(WebSocketCloseStatus status, string reason)
     {
-        if (_upgraded is not null)
+        if (_link is not null)
         {
-            await _upgraded.WriteAsync(WebSocketFrame.Close((int)status, reason));
+            await _link.WriteAsync(WebSocketFrame.Close((int)status, reason));
         }
         else if (_socket.State is WebSocketState.Open or WebSocketState.CloseReceived)
         {
@@ -94,7 +99,8 @@ sealed class EngineWebSocket : IDisposable
     {
         if (!_disposed)
         {
-            _http.Abort();
+            _link?.Abort();
+            _http?.Abort();
         }
     }
 

@@ -1,4 +1,4 @@
-using Microsoft.AspNetCore.Http;
+using OrleansRealtime.Gateway.WebSockets;
 
 namespace OrleansRealtime.Gateway.EngineIo;
 
@@ -8,8 +8,8 @@ namespace OrleansRealtime.Gateway.EngineIo;
 public interface IEngineClient
 {
     /// <summary>A message has come. The next one is not read before the task has completed; the data is valid until then.</summary>
-    /// <param name="http">The request that brought it: the WebSocket's, or that of long-polling, which ends with the task.</param>
-    ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, HttpContext http);
+    /// <param name="request">The request that brought it: the WebSocket's, or that of long-polling, which ends with the task.</param>
+    ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, IClientRequest request);
 
     /// <summary>Called again and again while the session lives, for what has to end in time.</summary>
     /// <param name="now">Milliseconds, as <see cref="Environment.TickCount64"/>.</param>

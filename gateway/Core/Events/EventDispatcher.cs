@@ -2,7 +2,6 @@ using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Auth;
 using OrleansRealtime.Gateway.Fanout;
 using OrleansRealtime.Gateway.Operations;
@@ -79,24 +78,20 @@ sealed partial class EventDispatcher(RealtimeEvents events, IServiceScopeFactory
     public async Task<EventData?> InvokeAsync(
         string ns, string? name, EventData data, Permissions user, ClientConnection? connection, IReadOnlyList<Claim> claims, CancellationToken aborted)
     {
-        if (!RoomName.TryCheckName(name, "An event name", out string? error))
+        string @event = RealtimeOperations.CheckName(name, "An event name");
+        if (events.Find(ns)?.Find(@event) is not { } handler)
         {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
-        }
-
-        if (events.Find(ns)?.Find(name) is not { } handler)
-        {
-            throw new RealtimeException(RealtimeErrorCode.UnknownEvent, $"There is no event '{name}' in the namespace '{ns}'.");
+            throw new RealtimeException(RealtimeErrorCode.UnknownEvent, $"There is no event '{@event}' in the namespace '{ns}'.");
         }
 
         await using var scope = scopes.CreateAsyncScope();
         try
         {
-            return await handler(new(name, ns, user, connection, claims, scope.ServiceProvider, aborted), data);
+            return await handler(new(@event, ns, user, connection, claims, scope.ServiceProvider, aborted), data);
         }
         catch (Exception exception) when (exception is not RealtimeException && !(exception is OperationCanceledException && aborted.IsCancellationRequested))
         {
-            HandlerFailed(name, ns, exception);
+            HandlerFailed(@event, ns, exception);
             throw Failed();
         }
     }

@@ -39,7 +39,12 @@ sealed class LocalChannels(
 
             if (present != subscription)
             {
-                return await present.Ready.Task.WaitAsync(cancellationToken);
+                if (await present.WhenBegunAsync().WaitAsync(cancellationToken) is { } earlier)
+                {
+                    return earlier;
+                }
+
+                continue;
             }
 
             try
@@ -51,17 +56,17 @@ sealed class LocalChannels(
                         channel.Unsubscribe(subscription);
                     }
 
-                    subscription.Ready.SetResult(result);
+                    subscription.Begun(result);
                     return result;
                 }
 
                 connection.Remove(subscription);
+                subscription.Abandoned();
             }
             catch (Exception exception)
             {
                 connection.Remove(subscription);
-                subscription.Ready.SetException(exception);
-                _ = subscription.Ready.Task.Exception;
+                subscription.Failed(exception);
                 throw;
             }
         }

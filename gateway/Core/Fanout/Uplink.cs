@@ -24,6 +24,7 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGra
     readonly Lock _lock = new();
     readonly Queue<(Publication Publication, TaskCompletionSource<PublishResult> Done)> _publications = new();
     Dictionary<string, PresenceCount> _presence = [];
+    IChannelGrain? _grain;
     List<TaskCompletionSource<ChannelHead>> _declared = [];
     bool? _interested;
     Cursor? _position;
@@ -133,7 +134,7 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGra
         {
             try
             {
-                var result = await grain().Submit(batch);
+                var result = await (_grain ??= grain()).Submit(batch);
                 _failing = false;
                 for (int i = 0; i < waiting.Count; i++)
                 {

@@ -48,7 +48,7 @@ sealed partial class UserQuestions(
 
         try
         {
-            var answer = await AnswerOfAnyAsync(request, ended);
+            var answer = await AnswerOfAnyAsync(request, ended.Token);
             if (!ended.IsCancellationRequested)
             {
                 await cluster.GetGrain<IUserGrain>(request.Channel.Key).ReportAnswer(request.RequestId, identity.Id, answer);
@@ -65,12 +65,12 @@ sealed partial class UserQuestions(
         _asked.TryRemove(request.RequestId, out _);
     }
 
-    async Task<UserAnswer> AnswerOfAnyAsync(UserRequested request, CancellationTokenSource ended)
+    async Task<UserAnswer> AnswerOfAnyAsync(UserRequested request, CancellationToken ended)
     {
         var data = EventPayload.ToArguments(request.Data);
         var asking = channels.AudienceOf(request.Channel)
             .Where(c => c is { IsTwoWay: true, IsAnnounced: true, IsClosing: false })
-            .Select(c => AnswerOfAsync(c, request, data, ended.Token))
+            .Select(c => AnswerOfAsync(c, request, data, ended))
             .ToList();
         var outcome = s_nobody;
         await foreach (var asked in Task.WhenEach(asking))

@@ -16,7 +16,7 @@ sealed class JobOperations(IClusterClient cluster, IOptions<GatewayOptions> opti
 {
     public async Task<StartedJob> StartAsync(Permissions caller, string? name, Payload? input, StartJobOptions? how, CancellationToken cancellationToken)
     {
-        string checkedName = CheckName(name);
+        string checkedName = RealtimeOperations.CheckName(name, "A job's name");
         if (!caller.MayStartJob(checkedName))
         {
             throw new RealtimeException(RealtimeErrorCode.NotAllowed, $"The token does not allow starting the job '{checkedName}'.");
@@ -86,19 +86,10 @@ sealed class JobOperations(IClusterClient cluster, IOptions<GatewayOptions> opti
 
     Task<JobStart> BeginAsync(Permissions caller, string name, Payload? input, StartJobOptions? how, CancellationToken cancellationToken)
     {
-        if (input?.Bytes.Length > options.Value.MaxPayloadBytes)
-        {
-            throw new RealtimeException(
-                RealtimeErrorCode.PayloadTooLarge, $"The data has {input.Bytes.Length} bytes; at most {options.Value.MaxPayloadBytes} are allowed.");
-        }
-
-        string? key = how?.IdempotencyKey;
-        if (key is not null && !RoomName.TryCheckName(key, "An idempotencyKey", out string? error))
-        {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
-        }
-
-        string id = key is null ? JobId.New() : JobId.FromKey(caller.UserId, name, key);
+        RealtimeOperations.CheckSize(input, options.Value);
+        string id = how?.IdempotencyKey is { } key
+            ? JobId.FromKey(caller.UserId, name, RealtimeOperations.CheckName(key, "An idempotencyKey"))
+            : JobId.New();
         var request = new JobRequest(name, input, caller.UserId, how?.CancelWhenUnwatched ?? false);
         return RealtimeOperations.CallAsync(cluster.GetGrain<IJobGrain>(id).Start(request), cancellationToken);
     }
@@ -107,10 +98,6 @@ sealed class JobOperations(IClusterClient cluster, IOptions<GatewayOptions> opti
         id is not null && JobId.IsWellFormed(id) && await RealtimeOperations.CallAsync(cluster.GetGrain<IJobGrain>(id).Info(), cancellationToken) is { } job
             ? job
             : throw new RealtimeException(RealtimeErrorCode.UnknownJob, "There is no such job (any more).");
-
-    static string CheckName(string? name) => RoomName.TryCheckName(name, "A job's name", out string? error)
-        ? name
-        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
 
     static RealtimeException Refusal(JobStart start) => new(
         start.Status switch

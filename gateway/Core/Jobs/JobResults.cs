@@ -1,4 +1,3 @@
-using System.Globalization;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Jobs;
 
@@ -46,7 +45,7 @@ public sealed record JobDescription(
         job.Result,
         job.Error);
 
-    internal static string EventsOf(string id) => string.Create(CultureInfo.InvariantCulture, $"/jobs/{id}/events");
+    internal static string EventsOf(string id) => $"/jobs/{id}/events";
 
     internal static string TextOf(JobStatus status) => status switch
     {

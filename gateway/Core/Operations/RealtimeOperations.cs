@@ -179,15 +179,13 @@ sealed class RealtimeOperations(
         var channel = ChannelId.Room(name);
         CheckMayPublish(connection.Permissions, name);
         var publication = CheckTopic(name, ToPublication(request, connection.UserId));
-        if (connection.Find(channel) is not { } subscription)
+        Subscription? subscription;
+        do
         {
-            throw new RealtimeException(RealtimeErrorCode.NotAMember, $"Join '{name}' before sending to it.");
+            subscription = connection.Find(channel)
+                ?? throw new RealtimeException(RealtimeErrorCode.NotAMember, $"Join '{name}' before sending to it.");
         }
-
-        if (!subscription.Ready.Task.IsCompletedSuccessfully)
-        {
-            await subscription.Ready.Task;
-        }
+        while (!subscription.HasBegun && await subscription.WhenBegunAsync() is null);
 
         return await BeginPublishAsync(connection, channel, publication);
     }
@@ -398,14 +396,9 @@ sealed class RealtimeOperations(
 
     Publication ToPublication(SendRequest request, string? from)
     {
-        string name = request.Event ?? "message";
-        if (!RoomName.TryCheckName(name, "An event name", out string? error)
-            || (request.MessageId is { } id && !RoomName.TryCheckName(id, "A messageId", out error))
-            || (request.Key is { } key && !RoomName.TryCheckName(key, "A key", out error)))
-        {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
-        }
-
+        string name = CheckName(request.Event ?? "message", "An event name");
+        _ = request.MessageId is null ? null : CheckName(request.MessageId, "A messageId");
+        _ = request.Key is null ? null : CheckName(request.Key, "A key");
         var data = request.Data ?? Payload.Null;
         CheckSize(data);
         var delivery = request.Delivery switch
@@ -439,9 +432,13 @@ sealed class RealtimeOperations(
         }
     }
 
-    internal static ChannelId ParseUser(string? user) => RoomName.TryCheckName(user, "A user id", out string? error)
-        ? ChannelId.User(user)
+    /// <summary>What every name has to be.</summary>
+    /// <param name="what">What it is the name of, as the error's sentence begins.</param>
+    internal static string CheckName(string? text, string what) => RoomName.TryCheckName(text, what, out string? error)
+        ? text
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
+
+    internal static ChannelId ParseUser(string? user) => ChannelId.User(CheckName(user, "A user id"));
 
     static string ParseNamespace(string? ns)
     {
@@ -498,9 +495,7 @@ sealed class RealtimeOperations(
         return caller.IsAdmin ? from : throw new RealtimeException(RealtimeErrorCode.NotAllowed, "Publishing on behalf of others needs the role 'admin'.");
     }
 
-    static string? ParseFrom(string? from) => from is null || RoomName.TryCheckName(from, "'from'", out string? error)
-        ? from
-        : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
+    static string? ParseFrom(string? from) => from is null ? null : CheckName(from, "'from'");
 
     public static Cursor? CheckCursor(Cursor? cursor, ChannelId channel) => cursor is not { } given || Epoch.Belongs(given.Epoch, channel)
         ? cursor

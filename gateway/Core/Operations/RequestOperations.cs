@@ -41,13 +41,9 @@ sealed class RequestOperations(IClusterClient cluster, IOptions<GatewayOptions> 
     public async Task<EventData> AskUserAsync(string? from, string? user, string? name, Payload? data, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         string asked = RealtimeOperations.ParseUser(user).Key;
-        if (!RoomName.TryCheckName(name, "An event name", out string? error))
-        {
-            throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
-        }
-
+        string @event = RealtimeOperations.CheckName(name, "An event name");
         RealtimeOperations.CheckSize(data, options.Value);
-        var request = new UserRequest(Guid.NewGuid().ToString("n"), name, data, from, Check(timeout ?? s_default));
+        var request = new UserRequest(Guid.NewGuid().ToString("n"), @event, data, from, Check(timeout ?? s_default));
         var answer = await AskAsync(cluster.GetGrain<IUserGrain>(asked), request, cancellationToken);
         return answer.Status switch
         {

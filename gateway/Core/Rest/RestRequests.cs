@@ -32,9 +32,7 @@ static class RestRequests
         .WithName("request")
         .WithSummary("Calls the application's handler of an event")
         .WithDescription("The body is the event's data: any JSON, or binary data. No body is no data.")
-        .Accepts<JsonElement>(isOptional: true, Json, Binary)
-        .Produces<JsonElement>(StatusCodes.Status200OK, Json, Binary)
-        .Produces(StatusCodes.Status204NoContent);
+        .TakesAndAnswersData();
 
     /// <summary>Requests to a user: the body is the data, the answer's body is what the first of the user's connections answers.</summary>
     public static void MapUserRequests(this IEndpointRouteBuilder users) => users
@@ -48,6 +46,9 @@ static class RestRequests
         .WithName("requestUser")
         .WithSummary("Asks a user; the first of the user's connections that answers wins")
         .WithDescription("The body is the question's data: any JSON, or binary data. No body is no data. The timeout is in seconds.")
+        .TakesAndAnswersData();
+
+    static RouteHandlerBuilder TakesAndAnswersData(this RouteHandlerBuilder route) => route
         .Accepts<JsonElement>(isOptional: true, Json, Binary)
         .Produces<JsonElement>(StatusCodes.Status200OK, Json, Binary)
         .Produces(StatusCodes.Status204NoContent);

@@ -2,9 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http;
 using OrleansRealtime.Gateway.EngineIo;
 using OrleansRealtime.Gateway.Events;
+using OrleansRealtime.Gateway.WebSockets;
 using OrleansRealtime.Gateway.Wire;
 
 namespace OrleansRealtime.Gateway.SocketIo;
@@ -28,7 +28,7 @@ sealed class SocketIoClient(SocketIoServer server, EngineSession engine) : IEngi
     /// <summary>Whether nobody would miss the link.</summary>
     public bool IsConnectedNowhere => _connections.Length == 0;
 
-    public ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, HttpContext http)
+    public ValueTask OnMessageAsync(ReadOnlyMemory<byte> data, bool binary, IClientRequest request)
     {
         if (binary)
         {
@@ -43,7 +43,7 @@ sealed class SocketIoClient(SocketIoServer server, EngineSession engine) : IEngi
         if (packet.Type == PacketType.Connect)
         {
             // A request of long-polling is there only until it has been answered.
-            var connecting = ConnectAsync(packet, http);
+            var connecting = ConnectAsync(packet, request);
             return engine.IsPolling ? new(connecting) : default;
         }
 
@@ -120,7 +120,7 @@ sealed class SocketIoClient(SocketIoServer server, EngineSession engine) : IEngi
     }
 
     /// <summary>Completes when the request is no longer needed.</summary>
-    async Task ConnectAsync(SocketIoPacket packet, HttpContext http)
+    async Task ConnectAsync(SocketIoPacket packet, IClientRequest request)
     {
         if (!TryBeginConnecting(packet.Namespace))
         {
@@ -128,7 +128,9 @@ sealed class SocketIoClient(SocketIoServer server, EngineSession engine) : IEngi
         }
 
         EventData auth = new((byte[])[(byte)'[', .. packet.Json.IsEmpty ? "{}"u8 : packet.Json.Span, (byte)']'], []);
-        _ = EndConnectingAsync(packet.Namespace, await server.BeginConnectAsync(this, packet.Namespace, auth, http));
+        var entering = Task.CompletedTask;
+        await request.UseAsync(async http => entering = await server.BeginConnectAsync(this, packet.Namespace, auth, http));
+        _ = EndConnectingAsync(packet.Namespace, entering);
     }
 
     bool TryBeginConnecting(string ns)

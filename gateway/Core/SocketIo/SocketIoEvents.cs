@@ -220,8 +220,7 @@ sealed partial class SocketIoEvents(
     {
         var answer = await requests.AskUserAsync(
             connection, fields.Text("userId"), fields.Text("event"), fields.Message(), fields.Seconds("timeout"), connection.Aborted);
-        byte[] json = [.. "[{\"status\":\"ok\",\"data\":"u8, .. answer.Count > 0 ? answer[0].Span : "null"u8, .. "}]"u8];
-        return new(json, answer.Attachments);
+        return Wrap("[{\"status\":\"ok\",\"data\":"u8, answer);
     }
 
     static async Task<EventData?> KeysAsync(Task<KeysResult> result) => Ok(await result, WireJson.Default.KeysResult);
@@ -236,9 +235,12 @@ sealed partial class SocketIoEvents(
         var result = await operations.StartRequestedJobAsync(connection.Permissions, name, connection.Namespace, input, connection.Aborted)
             ?? await InvokeAsync(connection, name, data)
             ?? EventData.Empty;
-        byte[] json = [.. "[{\"success\":true,\"result\":"u8, .. result.Count > 0 ? result[0].Span : "null"u8, .. "}]"u8];
-        return new(json, result.Attachments);
+        return Wrap("[{\"success\":true,\"result\":"u8, result);
     }
+
+    /// <summary>An answer's data, as it is, as the last field of the object that the acknowledgement has.</summary>
+    static EventData Wrap(ReadOnlySpan<byte> start, EventData answer) =>
+        new((byte[])[.. start, .. answer.Count > 0 ? answer[0].Span : "null"u8, .. "}]"u8], answer.Attachments);
 
     async Task<EventData?> StartJobAsync(SocketIoConnection connection, EventFields fields)
     {

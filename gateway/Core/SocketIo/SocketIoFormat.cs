@@ -296,9 +296,7 @@ sealed class SocketIoFormat : WireFormat
             json.WriteString("roomId"u8, RoomName.FromQualified(gap.Channel.Key).Name);
         }
 
-        json.WriteString("reason"u8, gap.Reason);
-        json.WriteString("cursor"u8, gap.Position.ToString());
-        json.WriteBoolean("recovered"u8, false);
+        EventJson.WriteGap(json, gap);
         json.WriteEndObject();
     }
 

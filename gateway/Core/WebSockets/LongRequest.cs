@@ -14,10 +14,13 @@ static class LongRequest
     /// </summary>
     public static async Task LightenAsync(this HttpContext http)
     {
-        var claims = http.User.Claims.Select(c => new Claim(c.Type, c.Value, c.ValueType));
-        http.User = new(new ClaimsIdentity(claims, http.User.Identity?.AuthenticationType, "sub", "role"));
+        http.User = Lighten(http.User);
         var scope = http.Features.Get<IServiceProvidersFeature>();
         http.Features.Set<IServiceProvidersFeature>(new RequestServicesFeature(http, http.RequestServices.GetRequiredService<IServiceScopeFactory>()));
         await ((scope as IAsyncDisposable)?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
+
+    /// <summary>The claims alone.</summary>
+    public static ClaimsPrincipal Lighten(ClaimsPrincipal user) =>
+        new(new ClaimsIdentity(user.Claims.Select(c => new Claim(c.Type, c.Value, c.ValueType)), user.Identity?.AuthenticationType, "sub", "role"));
 }

@@ -47,9 +47,7 @@ static class EventJson
             case GapDetected gap:
                 writer.WriteStartObject();
                 WriteChannel(writer, gap.Channel);
-                writer.WriteString("reason"u8, gap.Reason);
-                writer.WriteString("cursor"u8, gap.Position.ToString());
-                writer.WriteBoolean("recovered"u8, false);
+                WriteGap(writer, gap);
                 writer.WriteEndObject();
                 break;
             case Emitted emitted:
@@ -192,6 +190,14 @@ static class EventJson
                 element.WriteTo(writer);
                 break;
         }
+    }
+
+    /// <summary>Why there is a gap, and where it goes on.</summary>
+    public static void WriteGap(Utf8JsonWriter writer, GapDetected gap)
+    {
+        writer.WriteString("reason"u8, gap.Reason);
+        writer.WriteString("cursor"u8, gap.Position.ToString());
+        writer.WriteBoolean("recovered"u8, false);
     }
 
     static void WriteChannel(Utf8JsonWriter writer, ChannelId channel)

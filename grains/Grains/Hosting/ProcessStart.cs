@@ -15,6 +15,7 @@ public static class ProcessStart
     {
         try
         {
+            WakeFewerThreads();
             using var host = build();
             await host.RunAsync();
             return 0;
@@ -23,6 +24,19 @@ public static class ProcessStart
         {
             await Console.Error.WriteLineAsync("OrleansRealtime cannot start: " + sentence);
             return 1;
+        }
+    }
+
+    /// <summary>
+    /// A pool that may run as many threads as there are processors wakes one for each piece of work, which finds it done: see docs/decisions/0013. What the environment
+    /// says (<c>DOTNET_ThreadPool_ForceMinWorkerThreads</c>) stands.
+    /// </summary>
+    static void WakeFewerThreads()
+    {
+        ThreadPool.GetMinThreads(out int workers, out int completionPorts);
+        if (workers == Environment.ProcessorCount)
+        {
+            ThreadPool.SetMinThreads(Math.Max(workers / 2, 1), completionPorts);
         }
     }
 

@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.Http;
+
+namespace OrleansRealtime.Gateway.WebSockets;
+
+/// <summary>What is below the frames of a WebSocket.</summary>
+abstract class WebSocketLink
+{
+    /// <summary>What the client sends.</summary>
+    public abstract Stream Input { get; }
+
+    /// <summary>The request that it began with.</summary>
+    public abstract IClientRequest Request { get; }
+
+    /// <summary>Answers a request for a WebSocket with 101 and serves what follows: at once, or when the request has ended.</summary>
+    /// <param name="serve">Called once, unless the client is gone. It does not throw.</param>
+    public static async Task AcceptAsync(HttpContext http, Func<WebSocketLink, Task> serve)
+    {
+        if (ConnectionHandover.Of(http) is { } handover)
+        {
+            await handover.UpgradeAsync(http, serve);
+            return;
+        }
+
+        await http.LightenAsync();
+        await serve(new RequestLink(http, await WebSocketHandshake.AcceptAsync(http)));
+    }
+
+    /// <summary>Writes frames. One write at a time.</summary>
+    public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> frames);
+
+    /// <summary>Cuts the connection.</summary>
+    public abstract void Abort();
+}
