@@ -19,6 +19,7 @@ builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
 });
 builder.Configuration.AddCommandLine(args);
 builder.Logging.SetMinimumLevel(LogLevel.Warning);
+builder.WebHost.ConfigureKestrel(kestrel => kestrel.UseWebSocketHandover());
 builder.AddEmbeddedSilo();
 builder.AddRealtimeGateway(events =>
 {
