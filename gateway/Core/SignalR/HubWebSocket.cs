@@ -17,7 +17,7 @@ namespace OrleansRealtime.Gateway.SignalR;
 
 /// <summary>
 /// A SignalR client over a WebSocket of our own: SignalR's hub runs on it as on any connection, reads what the client sends, and its
-/// answers and pings take their turn in the connection's queue. Between an event and Kestrel's output there is nothing else.
+/// answers and pings take their turn in the connection's queue. Between an event and the link there is nothing else.
 /// </summary>
 sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
 {
@@ -25,8 +25,9 @@ sealed class HubWebSocket : WebSocketConnection, IAsyncDisposable
     IHubProtocol? _protocol;
     WireFormat? _format;
 
-    public HubWebSocket(string id, HttpContext http, Stream upgraded, Permissions permissions, GatewayOptions options, ILogger logger)
-        : base(id, "signalr", http, upgraded, permissions, options, logger) => _transport = new(this, http, options);
+    /// <param name="http">The request that the link began with, or a copy of it.</param>
+    public HubWebSocket(string id, WebSocketLink link, HttpContext http, Permissions permissions, GatewayOptions options, ILogger logger)
+        : base(id, "signalr", link, permissions, options, logger) => _transport = new(this, http, options);
 
     /// <summary>The connection as SignalR's hub sees it.</summary>
     public ConnectionContext Context => _transport;

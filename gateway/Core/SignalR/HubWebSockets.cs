@@ -33,9 +33,12 @@ sealed class HubWebSockets(
     {
         connections.ThrowIfShuttingDown();
         var permissions = http.GetPermissions();
-        await http.LightenAsync();
-        var upgraded = await WebSocketHandshake.AcceptAsync(http);
-        var socket = new HubWebSocket(Guid.NewGuid().ToString("n"), http, upgraded, permissions, options.Value, logger);
+        await WebSocketLink.AcceptAsync(http, link => link.Request.UseAsync(request => ServeAsync(link, request, permissions)));
+    }
+
+    async Task ServeAsync(WebSocketLink link, HttpContext http, Permissions permissions)
+    {
+        var socket = new HubWebSocket(Guid.NewGuid().ToString("n"), link, http, permissions, options.Value, logger);
         _sockets[socket] = 0;
         var reading = socket.ReadAsync();
         try

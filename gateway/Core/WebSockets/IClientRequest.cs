@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Primitives;
 
@@ -33,7 +34,7 @@ sealed class DetachedRequest : IClientRequest
     readonly int _remotePort, _localPort;
     readonly ClaimsPrincipal _user;
     readonly IServiceScopeFactory _scopes;
-    readonly CancellationToken _closed;
+    readonly IConnectionLifetimeFeature? _connection;
 
     public DetachedRequest(HttpContext http)
     {
@@ -44,7 +45,7 @@ sealed class DetachedRequest : IClientRequest
         (_localAddress, _localPort) = (http.Connection.LocalIpAddress, http.Connection.LocalPort);
         _user = http.User.Identity?.IsAuthenticated == true ? LongRequest.Lighten(http.User) : s_nobody;
         _scopes = http.RequestServices.GetRequiredService<IServiceScopeFactory>();
-        _closed = http.Features.Get<IConnectionLifetimeFeature>()?.ConnectionClosed ?? default;
+        _connection = http.Features.Get<IConnectionLifetimeFeature>();
     }
 
     public async Task UseAsync(Func<HttpContext, Task> use)
@@ -55,7 +56,12 @@ sealed class DetachedRequest : IClientRequest
 
     DefaultHttpContext Restore(IServiceProvider services)
     {
-        var http = new DefaultHttpContext { User = _user, RequestServices = services, RequestAborted = _closed };
+        var http = new DefaultHttpContext { User = _user, RequestServices = services };
+        if (_connection is not null)
+        {
+            http.Features.Set<IHttpRequestLifetimeFeature>(new Lifetime(_connection));
+        }
+
         var request = http.Request;
         (request.Method, request.Scheme, request.Protocol) = (HttpMethods.Get, _scheme, _protocol);
         (request.PathBase, request.Path, request.QueryString) = (_pathBase, _path, _query);
@@ -67,5 +73,12 @@ sealed class DetachedRequest : IClientRequest
         (http.Connection.RemoteIpAddress, http.Connection.RemotePort) = (_remoteAddress, _remotePort);
         (http.Connection.LocalIpAddress, http.Connection.LocalPort) = (_localAddress, _localPort);
         return http;
+    }
+
+    sealed class Lifetime(IConnectionLifetimeFeature connection) : IHttpRequestLifetimeFeature
+    {
+        public CancellationToken RequestAborted { get; set; } = connection.ConnectionClosed;
+
+        public void Abort() => connection.Abort();
     }
 }
