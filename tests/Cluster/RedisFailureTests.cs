@@ -177,9 +177,16 @@ public sealed class RedisFailureTests(SharedCluster shared)
     static async Task<string?> HealthAsync(AppProcess node)
     {
         using var http = new HttpClient { BaseAddress = node.Address };
-        using var answer = await http.GetAsync(new Uri("/health/ready", UriKind.Relative), TestContext.Current.CancellationToken);
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        return (await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken)).GetProperty("status").GetString();
+        try
+        {
+            using var answer = await http.GetAsync(new Uri("/health/ready", UriKind.Relative), TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            return (await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken)).GetProperty("status").GetString();
+        }
+        catch (HttpRequestException exception)
+        {
+            throw new InvalidOperationException($"{node.Address} does not answer. Its output: {node.Output}{node.Errors}", exception);
+        }
     }
 
     Task<HttpResponseMessage> PostAsync(HttpClient rest, string text) =>

@@ -28,15 +28,15 @@ public static class ProcessStart
     }
 
     /// <summary>
-    /// A pool that may run as many threads as there are processors wakes one for each piece of work, which finds it done: see docs/decisions/0013. What the environment
-    /// says (<c>DOTNET_ThreadPool_ForceMinWorkerThreads</c>) stands.
+    /// A pool that may run a thread for each processor wakes one for nearly every piece of work, which often finds it done (docs/decisions/0013). It still grows with what
+    /// there is to do. The runtime's own settings stand.
     /// </summary>
     static void WakeFewerThreads()
     {
-        ThreadPool.GetMinThreads(out int workers, out int completionPorts);
-        if (workers == Environment.ProcessorCount)
+        if (Environment.GetEnvironmentVariable("DOTNET_ThreadPool_ForceMinWorkerThreads") is null && AppContext.GetData("System.Threading.ThreadPool.MinThreads") is null)
         {
-            ThreadPool.SetMinThreads(Math.Max(workers / 2, 1), completionPorts);
+            ThreadPool.GetMinThreads(out _, out int completionPorts);
+            ThreadPool.SetMinThreads(Math.Max(Environment.ProcessorCount / 2, 1), completionPorts);
         }
     }
 
