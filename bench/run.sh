@@ -15,7 +15,8 @@ scenario() {                           # the generator's options
     B)  echo "--connections 1000 --rooms 100 --window 8" ;;
     C)  echo "--connections 5000 --rooms 50 --rate 200 --warmup 4 --seconds 8" ;;
     D)  echo "--connections 10000 --rooms 100 --idle yes --seconds 5" ;;
-    *)  echo "There is no scenario $1: A1, A, B, C, D." >&2; return 1 ;;
+    D1) echo "--connections 10000 --rooms 100 --idle yes --seconds 5 --users 1" ;;
+    *)  echo "There is no scenario $1: A1, A, B, C, D, D1." >&2; return 1 ;;
   esac
 }
 

@@ -31,6 +31,7 @@ sealed unsafe class Crowd(LoadOptions options, IScenario scenario)
     readonly EventLoop _loop = new();
     readonly byte* _buffer = (byte*)NativeMemory.Alloc(BufferBytes);
     readonly string _tokenKey = options.Text("token-key", "");
+    readonly int _users = (int)options.Number("users", int.MaxValue);
     long _nextKeepAlive;
     int _keepAliveTurn;
     bool _explained;
@@ -177,7 +178,8 @@ sealed unsafe class Crowd(LoadOptions options, IScenario scenario)
         string path = Dialect.Path.Replace("{i}", number, StringComparison.Ordinal);
         if (path.Contains("{token}", StringComparison.Ordinal))
         {
-            path = path.Replace("{token}", Token.For("user-" + number, _tokenKey), StringComparison.Ordinal);
+            string user = FormattableString.Invariant($"user-{connection.Number % _users}");
+            path = path.Replace("{token}", Token.For(user, _tokenKey), StringComparison.Ordinal);
         }
 
         // The key is RFC 6455's example: nobody here checks the answer to it.

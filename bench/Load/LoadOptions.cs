@@ -7,7 +7,7 @@ sealed class LoadOptions
 {
     static readonly HashSet<string> s_names =
     [
-        "target", "path", "join", "send", "token-key", "servers", "server-pids", "aux-pids", "peer", "scenario", "connections", "rooms", "window",
+        "target", "path", "join", "send", "token-key", "users", "servers", "server-pids", "aux-pids", "peer", "scenario", "connections", "rooms", "window",
         "rate", "idle", "warmup", "seconds", "payload", "place", "kill-pid",
     ];
 

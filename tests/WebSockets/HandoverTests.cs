@@ -104,6 +104,15 @@ public sealed class HandoverTests(HandoverHost handover) : IClassFixture<Handove
     }
 
     [Fact]
+    public async Task What_Kestrel_refuses_to_upgrade_is_answered()
+    {
+        await using var host = await EmbeddedHost.StartAsync(("Kestrel:Limits:MaxConcurrentUpgradedConnections", "0"));
+        using var client = new RawClient(host.Address);
+        await client.SendAsync(Encoding.ASCII.GetBytes(Upgrade));
+        Assert.StartsWith("HTTP/1.1 500 ", await client.ReadToAsync("\r\n\r\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Over_TLS_a_WebSocket_stays_in_its_request()
     {
         using var key = RSA.Create(2048);

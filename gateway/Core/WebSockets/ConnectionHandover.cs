@@ -34,7 +34,7 @@ sealed class ConnectionHandover : IDuplexPipe, IConnectionHeartbeatFeature
     readonly IDuplexPipe _transport;
     HttpInput? _input;
     HttpOutput? _output;
-    List<(Action<object> Action, object State)>? _heartbeats;
+    volatile (Action<object> Action, object State)[] _heartbeats = [];
     Func<Task>? _serve;
 
     ConnectionHandover(ConnectionContext connection)
@@ -61,20 +61,24 @@ sealed class ConnectionHandover : IDuplexPipe, IConnectionHeartbeatFeature
     }
 
     /// <summary>HTTP's timeouts. They are over with HTTP: what they hold on to is all of a request.</summary>
-    void IConnectionHeartbeatFeature.OnHeartbeat(Action<object> action, object state)
-    {
-        lock (_connection)
-        {
-            (_heartbeats ??= []).Add((action, state));
-        }
-    }
+    void IConnectionHeartbeatFeature.OnHeartbeat(Action<object> action, object state) => _heartbeats = [.. _heartbeats, (action, state)];
 
     /// <summary>Answers the request with 101. It is over then; <paramref name="serve"/> begins when it has ended.</summary>
     public async Task UpgradeAsync(HttpContext http, Func<WebSocketLink, Task> serve)
     {
         var request = new DetachedRequest(http);
         var answer = _output!.Detach();
-        await WebSocketHandshake.AcceptAsync(http);
+        try
+        {
+            await WebSocketHandshake.AcceptAsync(http);
+        }
+        catch
+        {
+            // Kestrel has refused: it may have as many as it may. HTTP goes on, and says so.
+            _output.Attach();
+            throw;
+        }
+
         byte[] head = answer.WrittenSpan.ToArray();
         _input!.Detach();
         _serve = () =>
@@ -93,12 +97,7 @@ sealed class ConnectionHandover : IDuplexPipe, IConnectionHeartbeatFeature
             return Task.CompletedTask;
         }
 
-        (_serve, _input, _output) = (null, null, null);
-        lock (_connection)
-        {
-            _heartbeats = null;
-        }
-
+        (_serve, _input, _output, _heartbeats) = (null, null, null, []);
         return serve();
     }
 
@@ -118,12 +117,9 @@ sealed class ConnectionHandover : IDuplexPipe, IConnectionHeartbeatFeature
 
     void Beat()
     {
-        lock (_connection)
+        foreach (var (action, state) in _heartbeats)
         {
-            foreach (var (action, state) in _heartbeats ?? [])
-            {
-                action(state);
-            }
+            action(state);
         }
     }
 
@@ -183,6 +179,8 @@ sealed class ConnectionHandover : IDuplexPipe, IConnectionHeartbeatFeature
         ArrayBufferWriter<byte>? _detached;
 
         public ArrayBufferWriter<byte> Detach() => _detached = new(512);
+
+        public void Attach() => _detached = null;
 
         public override bool CanGetUnflushedBytes => inner.CanGetUnflushedBytes;
 
