@@ -45,6 +45,19 @@ public sealed class UplinkTests
         Assert.Equal((true, position, true), (batch.Interested, batch.Position, batch.PresenceIsComplete));
     }
 
+    [Fact]
+    public async Task Calls_are_numbered_by_the_gateway()
+    {
+        _grain.Release();
+        var gateway = new GatewayIdentity();
+        foreach (string user in (string[])["ann", "bob", "ann"])
+        {
+            await new Uplink(ChannelId.User(user), gateway, () => _grain, TimeProvider.System, NullLogger.Instance).Declare(interested: true)!;
+        }
+
+        Assert.Equal([1, 2, 3], _grain.Batches.Select(b => b.Number));
+    }
+
     sealed class HeldGrain : IChannelGrain
     {
         readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);

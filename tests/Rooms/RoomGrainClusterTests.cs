@@ -103,6 +103,24 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
     }
 
     [Fact]
+    public async Task A_call_that_was_given_up_does_not_undo_what_has_been_said_since()
+    {
+        // As when a silo that hung goes on, and hands over what it was sent meanwhile.
+        var gateway = await GatewayAsync();
+        await Room.Submit(gateway.Batch(presence: [new("ann", 1)], number: 5));
+        await Room.Submit(gateway.Batch(presence: [new("ann", 0)], number: 7));
+        await Room.Submit(gateway.Batch(presence: [new("ann", 1)], number: 6));
+        Assert.Equal(0, (await Room.Presence(1)).Members);
+
+        await Room.Submit(gateway.Batch(interested: false, number: 9));
+        await Room.Submit(gateway.Batch(interested: true, presence: [new("ann", 1)], number: 8));
+        Assert.Equal(0, (await Room.Presence(1)).Members);
+
+        await Room.Submit(gateway.Batch(interested: true, presence: [new("ann", 1)], number: 10));
+        Assert.Equal(1, (await Room.Presence(1)).Members);
+    }
+
+    [Fact]
     public async Task Comings_and_goings_that_follow_one_another_are_told_together()
     {
         const int users = 100;
@@ -172,7 +190,7 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
             });
 
         public GatewayBatch Batch(
-            bool? interested = null, IReadOnlyList<Publication>? publications = null, IReadOnlyList<PresenceCount>? presence = null, bool complete = false) =>
-            new(id, interested, publications ?? [], presence ?? [], complete);
+            bool? interested = null, IReadOnlyList<Publication>? publications = null, IReadOnlyList<PresenceCount>? presence = null, bool complete = false, long number = 0) =>
+            new(id, interested, publications ?? [], presence ?? [], complete, Number: number);
     }
 }

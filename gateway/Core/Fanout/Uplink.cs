@@ -194,7 +194,8 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGra
 
             _waitingBytes -= bytes;
             batch = new(
-                gateway.Id, _interested, publications, _presence.Count == 0 ? [] : [.. _presence.Values], _presenceIsComplete, _position, gateway.Lease);
+                gateway.Id, _interested, publications, _presence.Count == 0 ? [] : [.. _presence.Values], _presenceIsComplete, _position, gateway.Lease,
+                gateway.NextBatch());
             declared = _declared;
             if (_presence.Count > 0)
             {

@@ -63,4 +63,9 @@ sealed class GatewayIdentity
 
     /// <summary>The lease as the last heartbeat was answered; 0 before the first.</summary>
     public long Lease { get; set; }
+
+    long _batches;
+
+    /// <summary>For each call to a channel's grain: they ascend.</summary>
+    public long NextBatch() => Interlocked.Increment(ref _batches);
 }

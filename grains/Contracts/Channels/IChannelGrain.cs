@@ -69,6 +69,10 @@ public readonly record struct PublishResult(
 /// <param name="PresenceIsComplete">True where <see cref="Presence"/> is all the gateway has, so that what it does not list is gone.</param>
 /// <param name="Position">How far the gateway has passed the log on. A log that ends before that has lost messages, and goes on in a new epoch.</param>
 /// <param name="Lease">The gateway's lease as it knows it (<see cref="HeartbeatAnswer.Lease"/>), for a declaration.</param>
+/// <param name="Number">
+/// Ascends with each call of the gateway. A call that was given up may arrive all the same, when a silo that hung goes on: what it says of interest and presence does not
+/// count where a later one has been here. 0 where that cannot be.
+/// </param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.GatewayBatch")]
 public sealed record GatewayBatch(
     [property: Id(0)] string GatewayId,
@@ -77,7 +81,8 @@ public sealed record GatewayBatch(
     [property: Id(3)] IReadOnlyList<PresenceCount> Presence,
     [property: Id(4)] bool PresenceIsComplete,
     [property: Id(5)] Cursor? Position = null,
-    [property: Id(6)] long Lease = 0);
+    [property: Id(6)] long Lease = 0,
+    [property: Id(7)] long Number = 0);
 
 /// <summary>
 /// How many connections a gateway holds for somebody. Absolute, so that it may be repeated. In a room the key is the user;

@@ -49,6 +49,9 @@ abstract class ChannelGrain : Grain, IChannelGrain
     readonly ChannelServices _services;
     readonly Dictionary<string, InterestedGateway> _gateways = [];
     string[] _interested = [];
+
+    /// <summary>The last calls of gateways that are no longer interested, and may be again.</summary>
+    Dictionary<string, long>? _departed;
     int _departures;
     IGrainTimer? _headTimer;
     long _lastAppend;
@@ -103,15 +106,20 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     public async Task<GatewayBatchResult> Submit(GatewayBatch batch)
     {
-        var declaring = batch.Interested is { } interested ? SetInterestAsync(batch.GatewayId, interested, batch.Lease) : Task.CompletedTask;
+        var declaring = Task.CompletedTask;
+        if (batch.Number == 0 || batch.Number > LastNumberOf(batch.GatewayId))
+        {
+            declaring = batch.Interested is { } interested ? SetInterestAsync(batch.GatewayId, interested, batch.Lease) : Task.CompletedTask;
+            KeepNumber(batch);
+            if (batch.Presence.Count > 0 || batch.PresenceIsComplete)
+            {
+                ApplyPresence(batch);
+            }
+        }
+
         if (batch.Position is { } position)
         {
             await Log.CompareAsync(position);
-        }
-
-        if (batch.Presence.Count > 0 || batch.PresenceIsComplete)
-        {
-            ApplyPresence(batch);
         }
 
         PublishResult[] published = batch.Publications.Count == 0 ? [] : await Log.PublishAsync(batch.Publications);
@@ -125,6 +133,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     public async Task Forget(string gatewayId)
     {
+        _departed?.Remove(gatewayId);
         if (_gateways.Remove(gatewayId, out var gateway))
         {
             UpdateInterested();
@@ -153,6 +162,21 @@ abstract class ChannelGrain : Grain, IChannelGrain
     }
 
     protected void Post(string gatewayId, MailboxEvent mailboxEvent) => _services.Outboxes.Post(gatewayId, mailboxEvent);
+
+    long LastNumberOf(string gatewayId) => _gateways.TryGetValue(gatewayId, out var gateway) ? gateway.LastNumber : _departed?.GetValueOrDefault(gatewayId) ?? 0;
+
+    void KeepNumber(GatewayBatch batch)
+    {
+        if (_gateways.TryGetValue(batch.GatewayId, out var gateway))
+        {
+            gateway.LastNumber = batch.Number;
+            _departed?.Remove(batch.GatewayId);
+        }
+        else if (batch.Interested == false)
+        {
+            (_departed ??= [])[batch.GatewayId] = batch.Number;
+        }
+    }
 
     async Task SetInterestAsync(string gatewayId, bool interested, long lease)
     {
@@ -318,6 +342,9 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
         /// <summary>Whether the interest store has it.</summary>
         public bool Stored { get; set; }
+
+        /// <summary>Of its calls, the last.</summary>
+        public long LastNumber { get; set; }
     }
 }
 

@@ -1,7 +1,8 @@
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import type { Desk } from '../chat/desk.ts';
 import { useModel } from '../model.ts';
 import { messageOf } from '../ui/text.ts';
+import { useSubmit } from '../ui/useSubmit.ts';
 import type { Deployment } from './deployments.ts';
 
 export function DeploymentsTool({ desk }: { desk: Desk }) {
@@ -18,17 +19,8 @@ export function DeploymentsTool({ desk }: { desk: Desk }) {
 }
 
 function Start({ desk }: { desk: Desk }) {
-  const [error, setError] = useState<string | null>(null);
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const fields = new FormData(event.currentTarget);
-    setError(null);
-    try {
-      await desk.deployments.start({ feature: String(fields.get('feature')).trim(), fail: fields.get('fail') === 'on', cancelWhenUnwatched: fields.get('unwatched') === 'on' });
-    } catch (problem) {
-      setError(messageOf(problem));
-    }
-  };
+  const { error, submit } = useSubmit((fields) =>
+    desk.deployments.start({ feature: String(fields.get('feature')).trim(), fail: fields.get('fail') === 'on', cancelWhenUnwatched: fields.get('unwatched') === 'on' }));
 
   return (
     <form className="box" autoComplete="off" onSubmit={submit}>

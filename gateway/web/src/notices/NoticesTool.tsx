@@ -1,7 +1,7 @@
-import { type FormEvent, useState } from 'react';
 import type { Desk } from '../chat/desk.ts';
 import { useModel } from '../model.ts';
-import { messageOf, withSeconds } from '../ui/text.ts';
+import { withSeconds } from '../ui/text.ts';
+import { useSubmit } from '../ui/useSubmit.ts';
 
 export function NoticesTool({ desk }: { desk: Desk }) {
   const { received } = useModel(desk.notices);
@@ -30,20 +30,13 @@ export function NoticesTool({ desk }: { desk: Desk }) {
 }
 
 function Broadcast({ desk }: { desk: Desk }) {
-  const [error, setError] = useState<string | null>(null);
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const text = String(new FormData(form).get('text')).trim();
-    if (!text) return;
-    setError(null);
-    try {
+  const { error, submit } = useSubmit(async (fields, form) => {
+    const text = String(fields.get('text')).trim();
+    if (text) {
       await desk.notices.broadcast(text);
       form.reset();
-    } catch (problem) {
-      setError(messageOf(problem));
     }
-  };
+  });
 
   return (
     <form className="box" autoComplete="off" onSubmit={submit}>

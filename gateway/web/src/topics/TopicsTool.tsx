@@ -1,7 +1,8 @@
-import { type FormEvent, useState } from 'react';
+import type { FormEvent } from 'react';
 import { useModel } from '../model.ts';
 import { Icon } from '../ui/icons.tsx';
-import { messageOf, textOf, withSeconds } from '../ui/text.ts';
+import { textOf, withSeconds } from '../ui/text.ts';
+import { useSubmit } from '../ui/useSubmit.ts';
 import type { Topics } from './topics.ts';
 
 export function TopicsTool({ topics }: { topics: Topics }) {
@@ -68,17 +69,7 @@ function Subscriptions({ topics }: { topics: Topics }) {
 }
 
 function Publish({ topics }: { topics: Topics }) {
-  const [error, setError] = useState<string | null>(null);
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const fields = new FormData(event.currentTarget);
-    setError(null);
-    try {
-      await topics.publish(String(fields.get('topic')).trim(), parsed(String(fields.get('data'))));
-    } catch (problem) {
-      setError(messageOf(problem));
-    }
-  };
+  const { error, submit } = useSubmit((fields) => topics.publish(String(fields.get('topic')).trim(), parsed(String(fields.get('data')))));
 
   return (
     <form className="box" autoComplete="off" onSubmit={submit}>
