@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -88,6 +89,30 @@ public sealed class HandoverTests(HandoverHost handover) : IClassFixture<Handove
 
         await socket.SendAsync("42[\"join:room\",\"still\"]");
         await socket.ReadAsync("42[\"room:joined\",{\"roomId\":\"still\"");
+    }
+
+    [Fact]
+    public async Task What_a_client_takes_late_comes_whole_and_in_order()
+    {
+        // Far more than the kernel holds for a client that does not read; the connection's queue holds the rest.
+        const int messages = 500, characters = 60_000;
+        await using var host = await EmbeddedHost.StartAsync(("Realtime:Gateway:QueueBytes", "64000000"));
+        using var socket = await RawSocket.OpenAsync(host.Address);
+        await socket.SendAsync("40");
+        await socket.ReadAsync("40{");
+        await socket.SendAsync("42[\"join:room\",\"late\"]");
+        await socket.ReadAsync("42[\"room:joined\"");
+        using var rest = await host.RestAsync("ann");
+        for (int i = 0; i < messages; i++)
+        {
+            using var answer = await rest.PostAsJsonAsync("/api/rooms/late/messages", new { data = $"{i}:{new string('x', characters)}:{i}" }, Token);
+            answer.EnsureSuccessStatusCode();
+        }
+
+        for (int i = 0; i < messages; i++)
+        {
+            Assert.Contains($"\"{i}:{new string('x', characters)}:{i}\"", await socket.ReadAsync("42[\"message:new\""), StringComparison.Ordinal);
+        }
     }
 
     [Fact]

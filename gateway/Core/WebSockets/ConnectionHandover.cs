@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
@@ -107,7 +106,7 @@ sealed class ConnectionHandover : IDuplexPipe, IConnectionHeartbeatFeature
         {
             await answering;
         }
-        catch (Exception exception) when (exception is IOException or SocketException or ObjectDisposedException)
+        catch (IOException)
         {
             // The client is gone, which whoever serves it finds out as well.
         }

@@ -55,9 +55,16 @@ sealed class ConnectionLink : WebSocketLink
 
     static async ValueTask SendAsync(Socket socket, ReadOnlyMemory<byte> rest)
     {
-        while (!rest.IsEmpty)
+        try
         {
-            rest = rest[await socket.SendAsync(rest)..];
+            while (!rest.IsEmpty)
+            {
+                rest = rest[await socket.SendAsync(rest)..];
+            }
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            throw Gone(exception);
         }
     }
 
