@@ -25,6 +25,8 @@ sealed partial class GatewayService(
     /// <summary>How long the cluster may take to answer a heartbeat, or a subscription.</summary>
     static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
 
+    static readonly TimeSpan JoinPause = TimeSpan.FromSeconds(1);
+
     /// <summary>Silence of the mailbox after which it is taken to be disconnected: it echoes every heartbeat.</summary>
     readonly TimeSpan _silence = TimeSpan.FromTicks(Math.Max(options.Value.Heartbeat.Ticks * 3, TimeSpan.FromSeconds(3).Ticks));
 
@@ -39,8 +41,7 @@ sealed partial class GatewayService(
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         _mailbox = new(identity, cluster, OnMailboxAsync, Time);
-        await _mailbox.ConnectAsync(Timeout.InfiniteTimeSpan);
-        var answer = await Lease.Heartbeat();
+        var answer = await JoinAsync(cancellationToken);
         (_silos, identity.Lease) = ([.. answer.Silos], answer.Lease);
         health.Answered(answer.LogAvailable);
         lifetime.ApplicationStopping.Register(connections.Refuse);
@@ -98,6 +99,24 @@ sealed partial class GatewayService(
             {
                 _cutOff = true;
                 NoCluster(exception);
+            }
+        }
+    }
+
+    /// <summary>Subscribes to the mailbox and takes a lease. A cluster whose silos cannot reach their Redis at the moment is waited for, as one without silos is.</summary>
+    async Task<HeartbeatAnswer> JoinAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await _mailbox!.ConnectAsync(Timeout.InfiniteTimeSpan);
+                return await Lease.Heartbeat();
+            }
+            catch (Exception exception) when (exception is OrleansException or TimeoutException)
+            {
+                NotJoined(exception);
+                await Task.Delay(JoinPause, Time, cancellationToken);
             }
         }
     }
@@ -171,6 +190,9 @@ sealed partial class GatewayService(
 
     [LoggerMessage(4, LogLevel.Warning, "The lease was lost, or nothing has come through the mailbox ({Seconds:0.0} s); the mailbox is connected again and all channels are declared.")]
     partial void MailboxSilent(double seconds);
+
+    [LoggerMessage(6, LogLevel.Warning, "The cluster does not let the gateway in yet; it is tried again every second.")]
+    partial void NotJoined(Exception exception);
 
     [LoggerMessage(5, LogLevel.Information, "The gateway shuts down; {Connections} connections are sent away.")]
     partial void Draining(int connections);
