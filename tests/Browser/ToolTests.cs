@@ -11,8 +11,10 @@ public sealed class ToolTests(BrowserFixture browser)
         var seen = new HashSet<string?>();
         await Eventually.True("the deployment has completed", async () =>
         {
+            // In this order: what is seen last is seen of the completed one.
+            bool completed = await ann["deployment"].GetAttributeAsync("data-status") == "completed";
             seen.Add(await ann["deployment"].GetAttributeAsync("data-progress"));
-            return await ann["deployment"].GetAttributeAsync("data-status") == "completed";
+            return completed;
         });
         Assert.Contains("100", seen);
         Assert.True(seen.Count > 2, $"Only {string.Join(", ", seen)} was seen of the progress.");
