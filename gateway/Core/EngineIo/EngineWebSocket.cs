@@ -30,8 +30,7 @@ sealed class EngineWebSocket : IDisposable
         _link = link;
         _maxPayload = maxPayload;
         Request = link.Request;
-        _socket = WebSocket.CreateFromStream(
-            new FramesInTurn(link.Input, frame => _session?.SendFrame(frame)), new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = TimeSpan.Zero });
+        _socket = link.CreateReader(frame => _session?.SendFrame(frame));
     }
 
     EngineWebSocket(HttpContext http, WebSocket compressing, int maxPayload)

@@ -397,8 +397,8 @@ sealed class RealtimeOperations(
     Publication ToPublication(SendRequest request, string? from)
     {
         string name = CheckName(request.Event ?? "message", "An event name");
-        _ = request.MessageId is null ? null : CheckName(request.MessageId, "A messageId");
-        _ = request.Key is null ? null : CheckName(request.Key, "A key");
+        string? messageId = CheckNameIfAny(request.MessageId, "A messageId");
+        string? key = CheckNameIfAny(request.Key, "A key");
         var data = request.Data ?? Payload.Null;
         CheckSize(data);
         var delivery = request.Delivery switch
@@ -408,12 +408,12 @@ sealed class RealtimeOperations(
             "latest" => Delivery.Latest,
             _ => throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "The delivery must be 'durable', 'transient' or 'latest'."),
         };
-        if (delivery == Delivery.Latest != request.Key is not null)
+        if (delivery == Delivery.Latest != key is not null)
         {
             throw new RealtimeException(RealtimeErrorCode.InvalidArgument, "A 'latest' value needs a key, and only a 'latest' value may have one.");
         }
 
-        return new(name, data, from, request.MessageId, delivery, request.Key);
+        return new(name, data, from, messageId, delivery, key);
     }
 
     /// <summary>In the room of a topic's channel the event is a topic of it, on which subscribers rely.</summary>
@@ -437,6 +437,8 @@ sealed class RealtimeOperations(
     internal static string CheckName(string? text, string what) => RoomName.TryCheckName(text, what, out string? error)
         ? text
         : throw new RealtimeException(RealtimeErrorCode.InvalidArgument, error);
+
+    static string? CheckNameIfAny(string? text, string what) => text is null ? null : CheckName(text, what);
 
     internal static ChannelId ParseUser(string? user) => ChannelId.User(CheckName(user, "A user id"));
 
@@ -495,7 +497,7 @@ sealed class RealtimeOperations(
         return caller.IsAdmin ? from : throw new RealtimeException(RealtimeErrorCode.NotAllowed, "Publishing on behalf of others needs the role 'admin'.");
     }
 
-    static string? ParseFrom(string? from) => from is null ? null : CheckName(from, "'from'");
+    static string? ParseFrom(string? from) => CheckNameIfAny(from, "'from'");
 
     public static Cursor? CheckCursor(Cursor? cursor, ChannelId channel) => cursor is not { } given || Epoch.Belongs(given.Epoch, channel)
         ? cursor

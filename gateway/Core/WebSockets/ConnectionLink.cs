@@ -22,7 +22,7 @@ sealed class ConnectionLink : WebSocketLink
         Input = connection.Transport.Input.AsStream(leaveOpen: true);
     }
 
-    public override Stream Input { get; }
+    protected override Stream Input { get; }
 
     public override IClientRequest Request { get; }
 

@@ -5,7 +5,7 @@ namespace OrleansRealtime.Gateway.WebSockets;
 /// <summary>A WebSocket that lives in its request: what is written goes into Kestrel's output.</summary>
 sealed class RequestLink(HttpContext http, Stream upgraded) : WebSocketLink
 {
-    public override Stream Input => upgraded;
+    protected override Stream Input => upgraded;
 
     public override IClientRequest Request { get; } = new LiveRequest(http);
 

@@ -20,8 +20,7 @@ abstract class WebSocketConnection : ClientConnection
         : base(id, transport, permissions, options, logger)
     {
         _link = link;
-        Socket = WebSocket.CreateFromStream(
-            new FramesInTurn(link.Input, SendFrame), new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = TimeSpan.Zero });
+        Socket = link.CreateReader(SendFrame);
     }
 
     /// <summary>Reads the client's messages, and closes.</summary>

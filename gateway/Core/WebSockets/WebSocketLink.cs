@@ -1,3 +1,4 @@
+using System.Net.WebSockets;
 using Microsoft.AspNetCore.Http;
 
 namespace OrleansRealtime.Gateway.WebSockets;
@@ -6,7 +7,7 @@ namespace OrleansRealtime.Gateway.WebSockets;
 abstract class WebSocketLink
 {
     /// <summary>What the client sends.</summary>
-    public abstract Stream Input { get; }
+    protected abstract Stream Input { get; }
 
     /// <summary>The request that it began with.</summary>
     public abstract IClientRequest Request { get; }
@@ -24,6 +25,11 @@ abstract class WebSocketLink
         await http.LightenAsync();
         await serve(new RequestLink(http, await WebSocketHandshake.AcceptAsync(http)));
     }
+
+    /// <summary>What reads the client's messages, and closes.</summary>
+    /// <param name="send">Gets each frame that it would write itself (pongs, the closing handshake); it may keep it.</param>
+    public WebSocket CreateReader(Action<byte[]> send) => WebSocket.CreateFromStream(
+        new FramesInTurn(Input, send), new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = TimeSpan.Zero });
 
     /// <summary>Writes frames. One write at a time.</summary>
     public abstract ValueTask WriteAsync(ReadOnlyMemory<byte> frames);
