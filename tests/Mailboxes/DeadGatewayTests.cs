@@ -8,7 +8,7 @@ namespace OrleansRealtime.Tests.Mailboxes;
 
 /// <summary>
 /// The promise that a gateway which is dead or stopped delays no other by more than a second, with real processes: one gateway that is
-/// stopped, one that is killed, one that starts while they are away, and one that is watched, all in one queue.
+/// stopped, one that is killed, one that starts while they are away, and one that is watched, all of one silo.
 /// </summary>
 [Collection(AloneTests.Name)]
 public sealed class DeadGatewayTests
@@ -21,7 +21,7 @@ public sealed class DeadGatewayTests
     [Fact]
     public async Task A_dead_or_stopped_gateway_delays_no_event_of_another_by_more_than_a_second()
     {
-        await using var cluster = await RealtimeCluster.StartAsync(silos: 1, gateways: 3, ("Realtime:Mailboxes:Queues", "1"));
+        await using var cluster = await RealtimeCluster.StartAsync(silos: 1, gateways: 3);
         var (watched, stopped, killed) = (cluster.Gateways[0], cluster.Gateways[1], cluster.Gateways[2]);
         using var rest = new RestApi(watched.Address);
         string token = await rest.TokenAsync("ann");

@@ -2,27 +2,25 @@ using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
-using OrleansRealtime.Mailboxes.Redis;
+using OrleansRealtime.Mailboxes.Cluster;
 
 namespace OrleansRealtime.Tests.Mailboxes;
 
 public sealed class GatewayMailboxTests
 {
-    readonly TestQueue _queue = new();
+    readonly List<Task> _posted = [];
     readonly GatewayMailbox _mailbox = new(
-        Mailbox.StreamOf("one"),
-        new MailboxOptions { GatewayBatches = 40, GatewayBytes = 1000 },
-        new ServiceCollection().AddSerializer().BuildServiceProvider().GetRequiredService<Serializer>());
+        Mailbox.StreamOf("one"), new ServiceCollection().AddSerializer().BuildServiceProvider().GetRequiredService<Serializer>());
 
     [Fact]
-    public void A_batch_is_done_with_when_the_agent_comes_back_for_more()
+    public void A_batch_is_delivered_when_the_agent_comes_back_for_more()
     {
         using var reader = _mailbox.Read();
         Post(3);
         Assert.Equal(3, Take(reader).Count);
-        Assert.Empty(_queue.Removed);
+        Assert.Equal(0, Delivered);
         Assert.Empty(Take(reader));
-        Assert.Equal(["1", "2", "3"], _queue.Removed);
+        Assert.Equal(3, Delivered);
     }
 
     [Fact]
@@ -35,18 +33,19 @@ public sealed class GatewayMailboxTests
             Assert.Equal(QueueCacheCursorMoveResult.Success, reader.MoveNextWithResult());
         }
 
-        Assert.Empty(_queue.Removed);
+        Assert.Equal(0, Delivered);
         Assert.Equal(8, Take(reader).Count);
-        Assert.Equal(GatewayMailbox.DeliveredTogether, _queue.Removed.Count);
+        Assert.Equal(GatewayMailbox.DeliveredTogether, Delivered);
     }
 
     [Fact]
     public void A_full_mailbox_drops_its_oldest_batches_and_the_next_one_says_so()
     {
         using var reader = _mailbox.Read();
-        Post(50);
-        Assert.Equal(40, _mailbox.Count);
-        Assert.Equal(Enumerable.Range(1, 10).Select(i => $"{i}"), _queue.Removed);
+        Post(GatewayMailbox.MaxBatches + 10);
+        Assert.Equal(GatewayMailbox.MaxBatches, _mailbox.Count);
+        Assert.Equal(10, Delivered);
+        Assert.All(_posted.Take(10), posted => Assert.True(posted.IsCompletedSuccessfully));
         var taken = Take(reader);
         Assert.Equal(11, taken[0].Number);
         Assert.True(taken[0].Lost);
@@ -56,9 +55,9 @@ public sealed class GatewayMailboxTests
     [Fact]
     public void Bytes_are_bounded_too_and_a_batch_that_is_larger_than_the_bound_still_passes()
     {
-        Post(10, size: 200);
+        Post(10, size: GatewayMailbox.MaxBytes / 5);
         Assert.Equal(5, _mailbox.Count);
-        Post(1, size: 2000);
+        Post(1, size: GatewayMailbox.MaxBytes + 1);
         Assert.Equal(1, _mailbox.Count);
         using var reader = _mailbox.Read();
         Assert.True(Assert.Single(Take(reader)).Lost);
@@ -67,7 +66,7 @@ public sealed class GatewayMailboxTests
     [Fact]
     public void What_was_dropped_before_anybody_read_is_told_to_the_first_who_takes_a_batch()
     {
-        Post(50);
+        Post(GatewayMailbox.MaxBatches + 1);
         _mailbox.Read().Dispose();
         using var reader = _mailbox.Read();
         Assert.True(Take(reader)[0].Lost);
@@ -79,7 +78,7 @@ public sealed class GatewayMailboxTests
         using var reader = _mailbox.Read();
         Post(10);
         Take(reader);
-        Post(40);
+        Post(GatewayMailbox.MaxBatches);
         Assert.All(Take(reader), batch => Assert.False(batch.Lost));
     }
 
@@ -102,12 +101,12 @@ public sealed class GatewayMailboxTests
         using var reader = _mailbox.Read();
         Take(reader);
         Take(reader);
-        Assert.Empty(_queue.Removed);
+        Assert.Equal(0, Delivered);
         pin.Dispose();
         Post(1);
         Take(reader);
         Take(reader);
-        Assert.Equal(["1", "2", "3", "4"], _queue.Removed);
+        Assert.Equal(4, Delivered);
         Assert.False(_mailbox.IsAbandoned);
     }
 
@@ -121,7 +120,21 @@ public sealed class GatewayMailboxTests
         _mailbox.Close();
         Post(1);
         Assert.Equal(0, _mailbox.Count);
-        Assert.Equal(4, _queue.Removed.Count);
+        Assert.Equal(4, Delivered);
+    }
+
+    [Fact]
+    public async Task A_silo_that_stops_tells_the_outboxes_what_it_has_not_delivered()
+    {
+        using var reader = _mailbox.Read();
+        Post(1);
+        Take(reader);
+        Take(reader);
+        Post(2);
+        _mailbox.Stop();
+        Post(1);
+        Assert.Equal([true, false, false, false], _posted.Select(posted => posted.IsCompletedSuccessfully));
+        await Assert.ThrowsAsync<OrleansException>(() => _posted[3]);
     }
 
     [Fact]
@@ -149,22 +162,14 @@ public sealed class GatewayMailboxTests
         return taken;
     }
 
+    /// <summary>Of what was posted, how much is done with.</summary>
+    int Delivered => _posted.Count(posted => posted.IsCompleted);
+
     void Post(int count, int size = 10)
     {
         for (int i = 0; i < count; i++)
         {
-            _mailbox.Post(_queue.Next(size));
+            _posted.Add(_mailbox.PostAsync(new byte[size]));
         }
-    }
-
-    sealed class TestQueue : IQueueEntries
-    {
-        int _last;
-
-        public List<string> Removed { get; } = [];
-
-        public QueueEntry Next(int size) => new(Mailbox.StreamOf("one"), new byte[size], $"{++_last}", this);
-
-        public void Done(string id) => Removed.Add(id);
     }
 }

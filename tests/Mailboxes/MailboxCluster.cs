@@ -5,7 +5,7 @@ using Orleans.Persistence;
 using Orleans.TestingHost;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Mailboxes;
-using OrleansRealtime.Mailboxes.Redis;
+using OrleansRealtime.Mailboxes.Cluster;
 using OrleansRealtime.Redis;
 using OrleansRealtime.Tests.Redis;
 using StackExchange.Redis;
@@ -21,13 +21,11 @@ sealed class MailboxCluster : IAsyncDisposable
 
     public InProcessTestCluster Cluster { get; }
 
-    public static async Task<MailboxCluster> StartAsync(short silos, bool appendOnly = false, params (string Setting, string Value)[] settings)
+    public static async Task<MailboxCluster> StartAsync(short silos)
     {
-        var redis = await RedisServer.StartAsync(appendOnly);
+        var redis = await RedisServer.StartAsync();
         var configuration = new ConfigurationBuilder()
-            .AddInMemoryCollection([
-                new("Realtime:Redis:ConnectionString", redis.ConnectionString),
-                .. settings.Select(s => KeyValuePair.Create(s.Setting, (string?)s.Value))])
+            .AddInMemoryCollection([new("Realtime:Redis:ConnectionString", redis.ConnectionString)])
             .Build();
         var builder = new InProcessTestClusterBuilder(silos);
         builder.ConfigureSilo((_, silo) =>
@@ -46,10 +44,10 @@ sealed class MailboxCluster : IAsyncDisposable
                 storage.DeleteStateOnClear = true;
             });
             silo.AddRedisGrainStorage("PubSubStore");
-            silo.AddRedisMailboxes(configuration);
+            silo.AddClusterMailboxes();
             silo.AddStartupTask(static (services, _) => services.GetRequiredService<RedisConnection>().GetAsync(), ServiceLifecycleStage.First);
         });
-        builder.ConfigureClient(client => client.AddRedisMailboxes(configuration));
+        builder.ConfigureClient(client => client.AddClusterMailboxes());
         var cluster = builder.Build();
         await cluster.DeployAsync();
         return new(redis, cluster);
@@ -58,46 +56,26 @@ sealed class MailboxCluster : IAsyncDisposable
     /// <summary>Records that pub-sub keeps of mailboxes.</summary>
     public int PubSubRecords => Server.Keys(pattern: "realtime:orleans:*:pubsub").Count();
 
-    IDatabase Database => Silo<RedisConnection>().Database;
+    IServer Server => Silo<RedisConnection>().Database.Multiplexer.GetServers().Single();
 
-    IServer Server => Database.Multiplexer.GetServers().Single();
-
-    /// <summary>Entries in all queues.</summary>
-    public async Task<long> QueuedAsync()
+    /// <summary>The number of the silo that has the gateway's mailbox.</summary>
+    public async Task<int> SiloOfAsync(TestGateway gateway)
     {
-        long length = 0;
-        for (int queue = 0; queue < 8; queue++)
-        {
-            length += await Database.StreamLengthAsync($"realtime:{{mailbox:{queue}}}:queue");
-        }
-
-        return length;
-    }
-
-    /// <summary>The number of the silo that reads the queue.</summary>
-    public int? ReaderOf(int queue)
-    {
-        var readers = Enumerable.Range(0, Cluster.Silos.Count).Where(silo => Silo<MailboxLanes>(silo).Queues.Contains(queue)).ToList();
-        return readers.Count == 1 ? readers[0] : null;
+        var address = await Cluster.Client.GetGrain<IManagementGrain>(0).GetActivationAddress(Cluster.Client.GetGrain<IMailboxGrain>(gateway.Id));
+        return Enumerable.Range(0, Cluster.Silos.Count).Single(silo => Cluster.Silos[silo].SiloAddress.Equals(address));
     }
 
     /// <summary>A part of the silo with this number.</summary>
     public T Silo<T>(int number = 0)
         where T : notnull => Cluster.GetSiloServiceProvider(Cluster.Silos[number].SiloAddress).GetRequiredService<T>();
 
-    /// <summary>Gateways whose mailboxes are in the same queue.</summary>
     /// <param name="clients">Whose they are, one after the other. A client takes one delivery at a time, for all its streams.</param>
-    public async Task<List<TestGateway>> GatewaysOfOneQueueAsync(int count, params IClusterClient[] clients)
+    public async Task<List<TestGateway>> GatewaysAsync(int count, params IClusterClient[] clients)
     {
-        var producers = Silo<MailboxProducers>();
-        string queue = producers.QueueOf(Mailbox.StreamOf("gateway-0"));
         var gateways = new List<TestGateway>();
-        for (int i = 0; gateways.Count < count; i++)
+        for (int i = 0; i < count; i++)
         {
-            if (producers.QueueOf(Mailbox.StreamOf($"gateway-{i}")) == queue)
-            {
-                gateways.Add(await TestGateway.StartAsync(clients.ElementAtOrDefault(gateways.Count) ?? Cluster.Client, $"gateway-{i}"));
-            }
+            gateways.Add(await TestGateway.StartAsync(clients.ElementAtOrDefault(i) ?? Cluster.Client, $"gateway-{i}"));
         }
 
         return gateways;

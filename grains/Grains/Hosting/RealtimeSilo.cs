@@ -15,8 +15,8 @@ using OrleansRealtime.Channels.Sqlite;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Jobs;
 using OrleansRealtime.Mailboxes;
+using OrleansRealtime.Mailboxes.Cluster;
 using OrleansRealtime.Mailboxes.InProcess;
-using OrleansRealtime.Mailboxes.Redis;
 using OrleansRealtime.Redis;
 using OrleansRealtime.Users;
 using StackExchange.Redis;
@@ -58,7 +58,7 @@ public static class RealtimeSilo
         return builder;
     }
 
-    /// <summary>A silo of a cluster. Membership, grain state, reminders, logs and mailboxes are in Redis.</summary>
+    /// <summary>A silo of a cluster. Membership, grain state, reminders and logs are in Redis.</summary>
     public static IHostApplicationBuilder AddClusterSilo(this IHostApplicationBuilder builder)
     {
         builder.Services.AddRealtimeCluster(builder.Configuration);
@@ -94,7 +94,7 @@ public static class RealtimeSilo
             silo.Services.AddHostedService<MembershipKeeper>();
             silo.Services.AddSingleton<IChannelStore, RedisChannelStore>();
             silo.Services.AddSingleton<IInterestStore, RedisInterestStore>();
-            silo.AddRedisMailboxes(builder.Configuration);
+            silo.AddClusterMailboxes();
         });
         return builder;
     }
@@ -110,7 +110,7 @@ public static class RealtimeSilo
             client.UseConnectionRetryFilter<WaitForSilos>();
             client.Configure<ClientMessagingOptions>(messaging => messaging.ResponseTimeout = cluster.ResponseTimeout);
             client.Configure<Orleans.Configuration.GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromSeconds(10));
-            client.AddRedisMailboxes(builder.Configuration);
+            client.AddClusterMailboxes();
         });
         return builder;
     }

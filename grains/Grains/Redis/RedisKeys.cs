@@ -24,8 +24,5 @@ readonly record struct RedisKeys(string Prefix)
     /// <summary>Set: ids of the gateways that want the channel's events.</summary>
     public RedisKey Gateways(ChannelId channel) => Of(channel, "gateways");
 
-    /// <summary>Stream: one of the queues that carry what silos have for gateways.</summary>
-    public RedisKey MailboxQueue(string queue) => $"{Prefix}:{{mailbox:{queue}}}:queue";
-
     RedisKey Of(ChannelId channel, string part) => $"{Prefix}:{{{channel}}}:{part}";
 }

@@ -1,25 +1,21 @@
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Orleans.Serialization;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
-using OrleansRealtime.Redis;
 
-namespace OrleansRealtime.Mailboxes.Redis;
+namespace OrleansRealtime.Mailboxes.Cluster;
 
 /// <summary>
-/// Reads this silo's share of the queues, and gives each gateway that something is for a lane of its own. A lane is what Orleans takes for
-/// a queue, hence this is the stream provider's balancer. Lanes are never taken from their agents, only used again for other gateways:
-/// there are as many as there have been gateways at a time.
+/// The mailboxes that are in this silo, and a lane for each whose gateway subscribes to it. A lane is what Orleans takes for a queue, hence this is the
+/// stream provider's balancer. Lanes are never taken from their agents, only used again for other gateways: there are as many as there have been
+/// gateways at a time.
 /// </summary>
 sealed partial class MailboxLanes(
     IServiceProvider services,
-    RedisConnection redis,
     MailboxSubscriptions subscriptions,
     Serializer serializer,
-    IOptions<MailboxOptions> options,
     ILogger<MailboxLanes> logger)
-    : QueueBalancerBase(services, logger), IStreamQueueMapper, IAsyncDisposable
+    : QueueBalancerBase(services, logger), IStreamQueueMapper
 {
     /// <summary>How long what comes for a gateway without a subscription is dropped before it is looked for one again.</summary>
     static readonly TimeSpan Unsubscribed = TimeSpan.FromSeconds(1);
@@ -28,19 +24,6 @@ sealed partial class MailboxLanes(
     readonly Dictionary<StreamId, GatewayMailbox> _mailboxes = [];
     readonly List<MailboxLane> _lanes = [];
     readonly Queue<MailboxLane> _free = new();
-    readonly Dictionary<int, QueueReader> _readers = [];
-
-    /// <summary>The queues that this silo reads.</summary>
-    public IReadOnlyCollection<int> Queues
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return [.. _readers.Keys];
-            }
-        }
-    }
 
     public override IEnumerable<QueueId> GetMyQueues()
     {
@@ -63,25 +46,29 @@ sealed partial class MailboxLanes(
         }
     }
 
-    public override async Task Shutdown()
+    /// <summary>Completes when the events were delivered, or dropped.</summary>
+    /// <exception cref="OrleansException">The silo stops, and they were not delivered.</exception>
+    public Task PostAsync(string gatewayId, byte[] events)
     {
-        await base.Shutdown();
-        await DisposeAsync();
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        List<QueueReader> readers;
+        var streamId = Mailbox.StreamOf(gatewayId);
+        GatewayMailbox? mailbox;
+        bool known;
         lock (_lock)
         {
-            readers = [.. _readers.Values];
-            _readers.Clear();
+            known = _mailboxes.TryGetValue(streamId, out mailbox);
+            if (!known)
+            {
+                _mailboxes.Add(streamId, mailbox = new GatewayMailbox(streamId, serializer));
+            }
         }
 
-        foreach (var reader in readers)
+        var delivered = mailbox!.PostAsync(events);
+        if (!known)
         {
-            await reader.DisposeAsync();
+            _ = ConnectAsync(mailbox);
         }
+
+        return delivered;
     }
 
     /// <summary>The lane's gateway has no subscription any more.</summary>
@@ -108,49 +95,9 @@ sealed partial class MailboxLanes(
         }
     }
 
+    /// <summary>Nothing to do: a mailbox moves with its grain.</summary>
     protected override void OnClusterMembershipChange(HashSet<SiloAddress> activeSilos)
     {
-        var mine = QueueShares.Of(SiloAddress, activeSilos, options.Value.Queues);
-        List<QueueReader> others = [];
-        lock (_lock)
-        {
-            foreach (int queue in _readers.Keys.Except(mine).ToList())
-            {
-                _readers.Remove(queue, out var reader);
-                others.Add(reader!);
-            }
-
-            foreach (int queue in mine.Except(_readers.Keys).ToList())
-            {
-                _readers.Add(queue, new QueueReader(redis, MailboxProducers.NameOf(queue), Post, logger));
-            }
-        }
-
-        Reading(mine.Count, options.Value.Queues, activeSilos.Count);
-        foreach (var reader in others)
-        {
-            _ = reader.DisposeAsync().AsTask();
-        }
-    }
-
-    void Post(QueueEntry entry)
-    {
-        GatewayMailbox? mailbox;
-        bool known;
-        lock (_lock)
-        {
-            known = _mailboxes.TryGetValue(entry.StreamId, out mailbox);
-            if (!known)
-            {
-                _mailboxes.Add(entry.StreamId, mailbox = new GatewayMailbox(entry.StreamId, options.Value, serializer));
-            }
-        }
-
-        mailbox!.Post(entry);
-        if (!known)
-        {
-            _ = ConnectAsync(mailbox);
-        }
     }
 
     /// <summary>
@@ -177,7 +124,7 @@ sealed partial class MailboxLanes(
             }
             catch (OperationCanceledException) when (Cancellation.IsCancellationRequested)
             {
-                return;
+                break;
             }
             catch (Exception exception)
             {
@@ -190,6 +137,8 @@ sealed partial class MailboxLanes(
                 await Task.Delay(Unsubscribed, CancellationToken.None);
             }
         }
+
+        mailbox.Stop();
     }
 
     async Task GiveLaneAsync(GatewayMailbox mailbox)
@@ -225,12 +174,9 @@ sealed partial class MailboxLanes(
         }
     }
 
-    [LoggerMessage(1, LogLevel.Information, "This silo reads {Mine} of {All} mailbox queues; active silos: {Silos}.")]
-    partial void Reading(int mine, int all, int silos);
-
-    [LoggerMessage(2, LogLevel.Warning, "It could not be found out who subscribes to mailbox {Mailbox}; it is tried again.")]
+    [LoggerMessage(1, LogLevel.Warning, "It could not be found out who subscribes to mailbox {Mailbox}; it is tried again.")]
     partial void NoAnswer(StreamId mailbox, Exception exception);
 
-    [LoggerMessage(3, LogLevel.Warning, "The silo's part in mailbox {Mailbox} could not be unregistered.")]
+    [LoggerMessage(2, LogLevel.Warning, "The silo's part in mailbox {Mailbox} could not be unregistered.")]
     partial void NotUnregistered(StreamId mailbox, Exception exception);
 }

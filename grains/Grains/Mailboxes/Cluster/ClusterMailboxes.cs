@@ -1,24 +1,19 @@
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
 
-namespace OrleansRealtime.Mailboxes.Redis;
+namespace OrleansRealtime.Mailboxes.Cluster;
 
-/// <summary>The mailbox stream provider of a cluster: a queue adapter on Redis Streams.</summary>
-static class RedisMailboxes
+/// <summary>The mailbox stream provider of a cluster: a mailbox is in the memory of the silo that has its grain.</summary>
+static class ClusterMailboxes
 {
     /// <summary>How long a delivery to a gateway is tried again. What could not be delivered is dropped, and the gateway is told so if it comes back.</summary>
     static readonly TimeSpan DeliveryTime = TimeSpan.FromSeconds(20);
 
-    public static ISiloBuilder AddRedisMailboxes(this ISiloBuilder silo, IConfiguration configuration)
+    public static ISiloBuilder AddClusterMailboxes(this ISiloBuilder silo)
     {
-        silo.Services.AddOptions<MailboxOptions>().Bind(configuration.GetSection(MailboxOptions.Section)).ValidateOnStart();
-        silo.Services.AddSingleton<IValidateOptions<MailboxOptions>, MailboxOptionsValidator>();
-        silo.Services.AddSingleton<MailboxProducers>();
         silo.Services.AddSingleton<MailboxLanes>();
-        return silo.AddPersistentStreams(Mailbox.ProviderName, RedisMailboxAdapter.CreateForSilo, mailboxes =>
+        return silo.AddPersistentStreams(Mailbox.ProviderName, ClusterMailboxAdapter.CreateForSilo, mailboxes =>
         {
             mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly);
             mailboxes.ConfigurePartitionBalancing((services, _) => services.GetRequiredService<MailboxLanes>());
@@ -35,10 +30,9 @@ static class RedisMailboxes
         });
     }
 
-    /// <summary>A gateway only reads its mailbox, and that from the silos: it needs no settings and no Redis for it.</summary>
-    public static IClientBuilder AddRedisMailboxes(this IClientBuilder client, IConfiguration configuration) =>
+    public static IClientBuilder AddClusterMailboxes(this IClientBuilder client) =>
         client.AddPersistentStreams(
             Mailbox.ProviderName,
-            RedisMailboxAdapter.CreateForClient,
+            ClusterMailboxAdapter.CreateForClient,
             mailboxes => mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly));
 }

@@ -1,27 +1,25 @@
 using Microsoft.Extensions.DependencyInjection;
+using Orleans.Serialization;
 using Orleans.Streams;
 
-namespace OrleansRealtime.Mailboxes.Redis;
+namespace OrleansRealtime.Mailboxes.Cluster;
 
-/// <summary>What Orleans asks for: the way into the queues, and for each pulling agent its lane.</summary>
-sealed class RedisMailboxAdapter(string name, StreamProviderDirection direction, IServiceProvider services)
+/// <summary>What Orleans asks for: the way into the mailboxes, and for each pulling agent its lane.</summary>
+sealed class ClusterMailboxAdapter(string name, StreamProviderDirection direction, IServiceProvider services)
     : IQueueAdapterFactory, IQueueAdapter, IQueueAdapterCache
 {
     public string Name => name;
 
-    /// <summary>
-    /// False: a subscriber cannot ask for what it has had. The log is there for that, and tokens would not survive a Redis that
-    /// comes back empty.
-    /// </summary>
+    /// <summary>False: a subscriber cannot ask for what it has had. The log is there for that.</summary>
     public bool IsRewindable => false;
 
     public StreamProviderDirection Direction => direction;
 
     public static IQueueAdapterFactory CreateForSilo(IServiceProvider services, string name) =>
-        new RedisMailboxAdapter(name, StreamProviderDirection.ReadWrite, services);
+        new ClusterMailboxAdapter(name, StreamProviderDirection.ReadWrite, services);
 
     public static IQueueAdapterFactory CreateForClient(IServiceProvider services, string name) =>
-        new RedisMailboxAdapter(name, StreamProviderDirection.ReadOnly, services);
+        new ClusterMailboxAdapter(name, StreamProviderDirection.ReadOnly, services);
 
     public Task<IQueueAdapter> CreateAdapter() => Task.FromResult<IQueueAdapter>(this);
 
@@ -34,7 +32,8 @@ sealed class RedisMailboxAdapter(string name, StreamProviderDirection direction,
 
     public Task QueueMessageBatchAsync<T>(
         StreamId streamId, IEnumerable<T> events, StreamSequenceToken? token, Dictionary<string, object>? requestContext) =>
-        services.GetRequiredService<MailboxProducers>().SendAsync(streamId, [.. events.Cast<object>()]);
+        services.GetRequiredService<IGrainFactory>().GetGrain<IMailboxGrain>(streamId.GetKeyAsString())
+            .Post(QueuedBatch.Serialize(services.GetRequiredService<Serializer>(), [.. events.Cast<object>()]));
 
     public IQueueAdapterReceiver CreateReceiver(QueueId queueId)
     {

@@ -4,10 +4,10 @@ using Orleans.Serialization;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
 
-namespace OrleansRealtime.Mailboxes.Redis;
+namespace OrleansRealtime.Mailboxes.Cluster;
 
 /// <summary>
-/// One send of an outbox, between the queue and the gateway. The events are serialized once, where they are sent, and deserialized
+/// One send of an outbox, on its way to the gateway. The events are serialized once, where they are sent, and deserialized
 /// once, in the gateway: whoever carries them carries bytes.
 /// </summary>
 /// <param name="streamId">The mailbox.</param>

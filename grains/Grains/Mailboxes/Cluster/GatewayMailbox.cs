@@ -1,19 +1,22 @@
 using Orleans.Serialization;
 using Orleans.Streams;
 
-namespace OrleansRealtime.Mailboxes.Redis;
+namespace OrleansRealtime.Mailboxes.Cluster;
 
 /// <summary>
-/// What waits for one gateway in the silo that reads its queue. Bounded: the oldest batches go first, and the next one that the gateway
-/// gets says so. Nothing here ever waits for the gateway.
+/// What waits for one gateway. Usually that is a batch of each silo at most, since an outbox sends its next when the last was delivered; but one that has waited
+/// for too long sends again. Hence it is bounded: the oldest batches go first, and the next one that the gateway gets says so.
 /// </summary>
-sealed class GatewayMailbox(StreamId streamId, MailboxOptions options, Serializer serializer)
+sealed class GatewayMailbox(StreamId streamId, Serializer serializer)
 {
     /// <summary>Batches that a pulling agent delivers in one call, and that are done with together.</summary>
     public const int DeliveredTogether = 32;
 
+    /// <summary>Batches that may wait, and their bytes; one batch may exceed these.</summary>
+    public const int MaxBatches = 512, MaxBytes = 32 << 20;
+
     readonly Lock _lock = new();
-    readonly List<(QueuedBatch Batch, QueueEntry Entry)> _waiting = [];
+    readonly List<(QueuedBatch Batch, TaskCompletionSource Delivered)> _waiting = [];
     readonly List<Reader> _readers = [];
     Action? _changed;
     long _next = 1;
@@ -24,6 +27,7 @@ sealed class GatewayMailbox(StreamId streamId, MailboxOptions options, Serialize
     bool _rung;
     bool _read;
     bool _closed;
+    bool _stopped;
 
     public StreamId StreamId => streamId;
 
@@ -50,29 +54,32 @@ sealed class GatewayMailbox(StreamId streamId, MailboxOptions options, Serialize
         }
     }
 
-    public void Post(in QueueEntry entry)
+    /// <summary>Completes when the events were delivered, or dropped.</summary>
+    /// <exception cref="OrleansException">The silo stops, and they were not delivered.</exception>
+    public Task PostAsync(byte[] events)
     {
+        var delivered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Action? changed;
         lock (_lock)
         {
             if (_closed)
             {
-                entry.Queue.Done(entry.Id);
-                return;
+                return _stopped ? Task.FromException(NotDelivered()) : Task.CompletedTask;
             }
 
-            while (_waiting.Count > 0 && (_waiting.Count >= options.GatewayBatches || _bytes + entry.Events.Length > options.GatewayBytes))
+            while (_waiting.Count > 0 && (_waiting.Count >= MaxBatches || _bytes + events.Length > MaxBytes))
             {
                 DropOldest();
             }
 
-            _waiting.Add((new(streamId, entry.Events, _next++, serializer), entry));
-            _bytes += entry.Events.Length;
+            _waiting.Add((new(streamId, events, _next++, serializer), delivered));
+            _bytes += events.Length;
             _rung = false;
             changed = _changed;
         }
 
         changed?.Invoke();
+        return delivered.Task;
     }
 
     /// <summary>A lane is to be told of what comes, and of readers that go.</summary>
@@ -124,6 +131,17 @@ sealed class GatewayMailbox(StreamId streamId, MailboxOptions options, Serialize
         }
     }
 
+    /// <summary>The silo stops: what waits is not delivered, and its outboxes are told so.</summary>
+    public void Stop()
+    {
+        lock (_lock)
+        {
+            _closed = _stopped = true;
+            _changed = null;
+            Remove(_waiting.Count);
+        }
+    }
+
     long First => _next - _waiting.Count;
 
     void DropOldest()
@@ -134,14 +152,23 @@ sealed class GatewayMailbox(StreamId streamId, MailboxOptions options, Serialize
 
     void Remove(int count)
     {
-        foreach (var (batch, entry) in _waiting.Take(count))
+        foreach (var (batch, delivered) in _waiting.Take(count))
         {
             _bytes -= batch.Size;
-            entry.Queue.Done(entry.Id);
+            if (_stopped)
+            {
+                delivered.SetException(NotDelivered());
+            }
+            else
+            {
+                delivered.SetResult();
+            }
         }
 
         _waiting.RemoveRange(0, count);
     }
+
+    static OrleansException NotDelivered() => new("The silo stops, and has not delivered this.");
 
     void RemoveDelivered()
     {

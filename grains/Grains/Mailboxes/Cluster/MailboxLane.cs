@@ -1,6 +1,6 @@
 using Orleans.Streams;
 
-namespace OrleansRealtime.Mailboxes.Redis;
+namespace OrleansRealtime.Mailboxes.Cluster;
 
 /// <summary>
 /// What one pulling agent reads from: the mailbox of one gateway at a time. An agent stops reading while a stream registers with
@@ -56,9 +56,9 @@ sealed class MailboxLane(QueueId queue, MailboxLanes lanes) : IQueueAdapterRecei
 
     public Task MessagesDeliveredAsync(IList<IBatchContainer> messages) => Task.CompletedTask;
 
-    /// <summary>The silo stops. What waits stays in the queue, for the silo that reads it next.</summary>
     public Task Shutdown(TimeSpan timeout)
     {
+        _mailbox?.Stop();
         _mailbox = null;
         return Task.CompletedTask;
     }
