@@ -47,7 +47,7 @@ public sealed class ClusterMailboxTests
         byte[] data = new byte[60_000];
         Random.Shared.NextBytes(data);
         var message = new Message(1, 2, "event", new Payload(PayloadKind.Binary, data), "ann", "id", Delivery.Durable, null);
-        cluster.Silo<Outboxes>().Post(gateway.Id, new ChannelMessages(new ChannelId(ChannelKind.Room, "/:lobby"), "epoch", [.. Enumerable.Repeat(message, 20)]));
+        cluster.Silo<Outboxes>().Post(gateway.Id, new ChannelMessages(new ChannelId(ChannelKind.Room, "/:lobby"), "epoch", new([.. Enumerable.Repeat(message, 20)])));
         await Eventually.True("it has come", () => gateway.Batches.Count == 1);
         var messages = Assert.IsType<ChannelMessages>(gateway.Batches[0].Events[0]).Messages;
         Assert.Equal(20, messages.Count);

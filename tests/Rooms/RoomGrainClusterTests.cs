@@ -190,7 +190,7 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
             });
 
         public GatewayBatch Batch(
-            bool? interested = null, IReadOnlyList<Publication>? publications = null, IReadOnlyList<PresenceCount>? presence = null, bool complete = false, long number = 0) =>
+            bool? interested = null, Publication[]? publications = null, PresenceCount[]? presence = null, bool complete = false, long number = 0) =>
             new(id, interested, publications ?? [], presence ?? [], complete, Number: number);
     }
 }

@@ -338,7 +338,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
                 StartAfterGap(page, batch);
             }
 
-            bool passedOn = TryPassOn(new(Id, page.Head.Epoch, page.Messages), batch) && TryPassOn(new(Id, page.Head.Epoch, latest), batch);
+            bool passedOn = TryPassOn(new(Id, page.Head.Epoch, new(page.Messages)), batch) && TryPassOn(new(Id, page.Head.Epoch, new(latest)), batch);
             complete = passedOn && !page.More && TryPassOnHeld(batch);
             _repairing = !complete;
         }

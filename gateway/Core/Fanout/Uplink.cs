@@ -182,7 +182,7 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGra
             }
 
             int bytes = 0;
-            var publications = _publications.Count == 0 ? [] : new List<Publication>(Math.Min(_publications.Count, BatchCount));
+            var publications = new List<Publication>(Math.Min(_publications.Count, BatchCount));
             while (waiting.Count < BatchCount && _publications.TryPeek(out var next)
                 && (waiting.Count == 0 || bytes + next.Publication.Data.Bytes.Length <= BatchBytes))
             {
@@ -194,7 +194,7 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGra
 
             _waitingBytes -= bytes;
             batch = new(
-                gateway.Id, _interested, publications, _presence.Count == 0 ? [] : [.. _presence.Values], _presenceIsComplete, _position, gateway.Lease,
+                gateway.Id, _interested, [.. publications], [.. _presence.Values], _presenceIsComplete, _position, gateway.Lease,
                 gateway.NextBatch());
             declared = _declared;
             if (_presence.Count > 0)

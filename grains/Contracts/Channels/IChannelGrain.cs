@@ -73,12 +73,12 @@ public readonly record struct PublishResult(
 /// Ascends with each call of the gateway. A call that was given up may arrive all the same, when a silo that hung goes on: what it says of interest and presence does not
 /// count where a later one has been here. 0 where that cannot be.
 /// </param>
-[GenerateSerializer, Immutable, Alias("OrleansRealtime.GatewayBatch")]
+[GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.GatewayBatch")]
 public sealed record GatewayBatch(
     [property: Id(0)] string GatewayId,
     [property: Id(1)] bool? Interested,
-    [property: Id(2)] IReadOnlyList<Publication> Publications,
-    [property: Id(3)] IReadOnlyList<PresenceCount> Presence,
+    [property: Id(2)] Publication[] Publications,
+    [property: Id(3)] PresenceCount[] Presence,
     [property: Id(4)] bool PresenceIsComplete,
     [property: Id(5)] Cursor? Position = null,
     [property: Id(6)] long Lease = 0,
@@ -96,10 +96,10 @@ public readonly record struct PresenceCount(
     [property: Id(2)] string? Transport = null);
 
 /// <param name="Published">One for each publication, in order.</param>
-[GenerateSerializer, Immutable, Alias("OrleansRealtime.GatewayBatchResult")]
+[GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.GatewayBatchResult")]
 public sealed record GatewayBatchResult(
     [property: Id(0)] ChannelHead Head,
-    [property: Id(1)] IReadOnlyList<PublishResult> Published);
+    [property: Id(1)] PublishResult[] Published);
 
 /// <summary>
 /// Which messages to read, always returned in ascending order. <see cref="After"/>: those that follow a cursor.

@@ -17,7 +17,7 @@ public enum Delivery
 /// <param name="From">The publishing user; null where the server itself speaks.</param>
 /// <param name="MessageId">Chosen by the publisher; a second publication with the same id by the same user is acknowledged with the first one's offset. For a latest value only while its channel is active.</param>
 /// <param name="Key">The key of a <see cref="Channels.Delivery.Latest"/> value.</param>
-[GenerateSerializer, Immutable, Alias("OrleansRealtime.Publication")]
+[GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.Publication")]
 public sealed record Publication(
     [property: Id(0)] string Event,
     [property: Id(1)] Payload Data,
@@ -29,7 +29,7 @@ public sealed record Publication(
 /// <summary>A message as the channel accepted it.</summary>
 /// <param name="Offset">Durable: the place in the log, from 1. Latest: the value's revision, from 1. Transient: 0.</param>
 /// <param name="Time">Milliseconds since the Unix epoch when the channel accepted it.</param>
-[GenerateSerializer, Immutable, Alias("OrleansRealtime.Message")]
+[GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.Message")]
 public sealed record Message(
     [property: Id(0)] long Offset,
     [property: Id(1)] long Time,

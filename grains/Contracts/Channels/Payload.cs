@@ -17,7 +17,7 @@ public enum PayloadKind
 }
 
 /// <summary>The application's data of a message. It is passed through as it came; nobody on the way may change the bytes.</summary>
-[GenerateSerializer, Immutable, Alias("OrleansRealtime.Payload")]
+[GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.Payload")]
 public sealed class Payload(PayloadKind kind, byte[] bytes)
 {
     public static readonly Payload Null = new(PayloadKind.Json, "null"u8.ToArray());

@@ -15,7 +15,7 @@ public static class Mailbox
 /// <param name="Lost">True where events before these were dropped on the way: the gateway then compares all its heads.</param>
 /// <param name="Outbox">Which outbox sent it; its id is random, and new with each outbox.</param>
 /// <param name="Sequence">Counts the outbox's sends from 1, so that one that was lost is noticed. 0: not counted.</param>
-[GenerateSerializer, Immutable, Alias("OrleansRealtime.MailboxBatch")]
+[GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.MailboxBatch")]
 public sealed record MailboxBatch(
     [property: Id(0)] IReadOnlyList<MailboxEvent> Events,
     [property: Id(1)] bool Lost,
@@ -29,11 +29,11 @@ public abstract record MailboxEvent([property: Id(0)] ChannelId Channel);
 /// Messages of a channel. The durable ones among them have consecutive offsets in <see cref="Epoch"/>. May be lost, repeated or
 /// reordered on the way: the log is the truth.
 /// </summary>
-[GenerateSerializer, Immutable, Alias("OrleansRealtime.ChannelMessages")]
+[GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.ChannelMessages")]
 public sealed record ChannelMessages(
     ChannelId Channel,
     [property: Id(0)] string Epoch,
-    [property: Id(1)] IReadOnlyList<Message> Messages) : MailboxEvent(Channel);
+    [property: Id(1)] MessageList Messages) : MailboxEvent(Channel);
 
 /// <summary>Repeats where the log ends, so that a lost last message is noticed.</summary>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.HeadRepeated")]

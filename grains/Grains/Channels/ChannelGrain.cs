@@ -111,7 +111,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
         {
             declaring = batch.Interested is { } interested ? SetInterestAsync(batch.GatewayId, interested, batch.Lease) : Task.CompletedTask;
             KeepNumber(batch);
-            if (batch.Presence.Count > 0 || batch.PresenceIsComplete)
+            if (batch.Presence.Length > 0 || batch.PresenceIsComplete)
             {
                 ApplyPresence(batch);
             }
@@ -122,7 +122,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
             await Log.CompareAsync(position);
         }
 
-        PublishResult[] published = batch.Publications.Count == 0 ? [] : await Log.PublishAsync(batch.Publications);
+        PublishResult[] published = batch.Publications.Length == 0 ? [] : await Log.PublishAsync(batch.Publications);
         await declaring;
         return new(Log.Head, published);
     }
@@ -290,7 +290,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
             return;
         }
 
-        PostToAll(new ChannelMessages(Channel, Log.Head.Epoch, messages));
+        PostToAll(new ChannelMessages(Channel, Log.Head.Epoch, new(messages)));
         _lastAppend = _services.Time.GetTimestamp();
         _headTimer ??= this.RegisterGrainTimer(
             _ => RepeatHead(),

@@ -1,8 +1,7 @@
 using CsCheck;
 using OrleansRealtime.Channels;
-using OrleansRealtime.Channels.Redis;
 
-namespace OrleansRealtime.Tests.Channels.Redis;
+namespace OrleansRealtime.Tests.Channels;
 
 public sealed class MessageFormatTests
 {

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace OrleansRealtime.Channels.Redis;
+namespace OrleansRealtime.Channels;
 
 /// <summary>
 /// A message as bytes. docs/redis.md describes the format; the scripts rely on its first nine bytes, the version and the time. The
