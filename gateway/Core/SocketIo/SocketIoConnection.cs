@@ -438,7 +438,7 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
         Task<EventData?> answer;
         try
         {
-            answer = await _client.Server.Events.BeginAsync(this, name, data);
+            answer = await _client.Server.Events.BeginAsync(this, name, data, asked: id is not null);
         }
         catch (Exception exception)
         {

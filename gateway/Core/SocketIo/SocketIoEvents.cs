@@ -33,8 +33,9 @@ sealed partial class SocketIoEvents(
     /// <summary>
     /// Begins what an event asks for. The outer task completes when the connection's next event may begin, the inner one with the acknowledgement.
     /// </summary>
+    /// <param name="asked">Whether the client wants the acknowledgement. Messages, of which there are many, have none otherwise.</param>
     /// <exception cref="RealtimeException">It cannot be; nothing has happened.</exception>
-    public async ValueTask<Task<EventData?>> BeginAsync(SocketIoConnection connection, string name, EventData data)
+    public async ValueTask<Task<EventData?>> BeginAsync(SocketIoConnection connection, string name, EventData data, bool asked)
     {
         if (handlers.Handles(connection.Namespace, name))
         {
@@ -48,13 +49,13 @@ sealed partial class SocketIoEvents(
             case "leave:room":
                 return Task.FromResult<EventData?>(Leave(connection, new(name, data, "roomId")));
             case "message":
-                return KeptAsync(await SendAsync(connection, new(name, data, "roomId", "message")));
+                return KeptAsync(await SendAsync(connection, new(name, data, "roomId", "message")), asked);
             case "room:update":
-                return KeptAsync(await UpdateAsync(connection, new(name, data, "roomId", "data")));
+                return KeptAsync(await UpdateAsync(connection, new(name, data, "roomId", "data")), asked);
             case "direct:message":
-                return KeptAsync(await SendDirectAsync(connection, new(name, data, "userId", "message")));
+                return KeptAsync(await SendDirectAsync(connection, new(name, data, "userId", "message")), asked);
             case "notification":
-                return KeptAsync(await NotifyAsync(connection, new(name, data, "message")));
+                return KeptAsync(await NotifyAsync(connection, new(name, data, "message")), asked);
             case "binary":
                 return await RelayAsync(connection, data);
             case "history":
@@ -201,7 +202,11 @@ sealed partial class SocketIoEvents(
         });
     }
 
-    static async Task<EventData?> KeptAsync(Task<PublishAcknowledgement> kept) => Ok(await kept, WireJson.Default.PublishAcknowledgement);
+    static async Task<EventData?> KeptAsync(Task<PublishAcknowledgement> kept, bool asked)
+    {
+        var acknowledgement = await kept;
+        return asked ? Ok(acknowledgement, WireJson.Default.PublishAcknowledgement) : null;
+    }
 
     async Task<EventData?> HistoryAsync(SocketIoConnection connection, EventFields fields) => Ok(
         await operations.RoomHistoryAsync(connection.Permissions, Room(connection, fields), fields.Page(), connection.Aborted), WireJson.Default.History);

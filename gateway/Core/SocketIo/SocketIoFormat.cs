@@ -81,9 +81,14 @@ sealed class SocketIoFormat : WireFormat
         "message:new", "direct:message", "notification", "user:joined", "user:left", "room:members", "room:joined", "room:left", "request", "gap", "error", "closing",
     ]);
 
+    /// <summary>The parts of an event that a thread is encoding.</summary>
+    [ThreadStatic]
+    static ArrayBufferWriter<byte>? t_parts;
+
     protected internal override byte[] Encode(ServerEvent serverEvent)
     {
-        var to = new ArrayBufferWriter<byte>(256);
+        var to = t_parts ??= new(1024);
+        to.ResetWrittenCount();
         switch (serverEvent)
         {
             case MessageReceived { Channel.Kind: ChannelKind.Room } message:
@@ -144,13 +149,12 @@ sealed class SocketIoFormat : WireFormat
     /// <summary>An event with one object.</summary>
     public static void WriteSimple(IBufferWriter<byte> to, string name, Action<Utf8JsonWriter> write)
     {
-        var text = new ArrayBufferWriter<byte>(256);
-        using var json = new Utf8JsonWriter(text, EventJson.WriterOptions);
+        var json = JsonBuffer.BeginValue();
         json.WriteStartArray();
         json.WriteStringValue(name);
         write(json);
         json.Flush();
-        SocketIoPart.Write(to, SocketIoPart.Event, text.WrittenSpan);
+        SocketIoPart.Write(to, SocketIoPart.Event, JsonBuffer.Written);
     }
 
     static void WriteRoomMessage(ArrayBufferWriter<byte> to, MessageReceived received, string room)
@@ -181,8 +185,7 @@ sealed class SocketIoFormat : WireFormat
     static void WriteMessage(ArrayBufferWriter<byte> to, string name, MessageReceived received, string? room, string? @event)
     {
         var message = received.Message;
-        var text = new ArrayBufferWriter<byte>(256 + message.Data.Bytes.Length);
-        using var json = new Utf8JsonWriter(text, EventJson.WriterOptions);
+        var json = JsonBuffer.BeginValue();
         json.WriteStartArray();
         json.WriteStringValue(name);
         json.WriteStartObject();
@@ -203,15 +206,14 @@ sealed class SocketIoFormat : WireFormat
         WritePlace(json, message);
         json.WriteEndObject();
         json.Flush();
-        Write(to, text.WrittenSpan, attachments);
+        Write(to, JsonBuffer.Written, attachments);
     }
 
     /// <summary><c>[name, data, {…, timestamp, …}</c></summary>
     static void WriteData(ArrayBufferWriter<byte> to, string name, MessageReceived received, Action<Utf8JsonWriter> writeInfo)
     {
         var message = received.Message;
-        var text = new ArrayBufferWriter<byte>(256 + message.Data.Bytes.Length);
-        using var json = new Utf8JsonWriter(text, EventJson.WriterOptions);
+        var json = JsonBuffer.BeginValue();
         json.WriteStartArray();
         json.WriteStringValue(name);
         var attachments = WritePayload(json, message.Data);
@@ -221,7 +223,7 @@ sealed class SocketIoFormat : WireFormat
         WritePlace(json, message);
         json.WriteEndObject();
         json.Flush();
-        Write(to, text.WrittenSpan, attachments);
+        Write(to, JsonBuffer.Written, attachments);
     }
 
     static void WritePlace(Utf8JsonWriter json, Message message)

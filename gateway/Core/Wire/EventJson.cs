@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using OrleansRealtime.Channels;
@@ -221,12 +222,14 @@ static class EventJson
         writer.WriteString("cursor"u8, text[..(epoch.Length + 1 + length)]);
     }
 
+    /// <summary>ISO 8601 to the millisecond.</summary>
     public static void WriteTime(Utf8JsonWriter writer, ReadOnlySpan<byte> name, long milliseconds)
     {
-        Span<char> text = stackalloc char[24];
-        DateTime.UnixEpoch.AddMilliseconds(milliseconds).TryFormat(
-            text, out int length, "yyyy-MM-ddTHH:mm:ss.fffZ", System.Globalization.CultureInfo.InvariantCulture);
-        writer.WriteString(name, text[..length]);
+        // The runtime writes this form much faster than one of our own, but with four digits more.
+        Span<byte> text = stackalloc byte[28];
+        Utf8Formatter.TryFormat(DateTime.UnixEpoch.AddMilliseconds(milliseconds), text, out _, 'O');
+        text[23] = (byte)'Z';
+        writer.WriteString(name, text[..24]);
     }
 
     static void WriteStrings(Utf8JsonWriter writer, string name, IReadOnlyList<string> strings)

@@ -25,6 +25,14 @@ static class JsonBuffer
         t_buffer.ResetWrittenCount();
     }
 
+    /// <summary>Empties the thread's buffer for one value. What the writer was given is in <see cref="Written"/> once it is flushed.</summary>
+    public static Utf8JsonWriter BeginValue()
+    {
+        Begin();
+        t_writer!.Reset();
+        return t_writer;
+    }
+
     public static void Append(ReadOnlySpan<byte> bytes) => t_buffer!.Write(bytes);
 
     public static void Append(string text) => Encoding.UTF8.GetBytes(text, t_buffer!);
