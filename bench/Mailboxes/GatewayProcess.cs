@@ -16,7 +16,7 @@ static class GatewayProcess
         builder.UseOrleansClient(client =>
         {
             client.UseRedisClustering(_ => { });
-            Transports.AddTo(client, transport, builder.Configuration);
+            Transports.AddTo(client, transport);
         });
         using var host = builder.Build();
         await host.Services.GetRequiredService<RedisConnection>().GetAsync();

@@ -26,7 +26,7 @@ static class SiloProcess
             silo.ConfigureEndpoints(System.Net.IPAddress.Loopback, FreePort.Next(), FreePort.Next());
             silo.Services.AddSingleton<MailboxSubscriptions>();
             silo.AddMemoryGrainStorage("PubSubStore");
-            Transports.AddTo(silo, transport, builder.Configuration);
+            Transports.AddTo(silo, transport);
         });
         using var host = builder.Build();
         await host.Services.GetRequiredService<RedisConnection>().GetAsync();
@@ -83,7 +83,7 @@ static class SiloProcess
         foreach (var outbox in outboxes)
         {
             var message = new Message(1, Stopwatch.GetTimestamp(), "message", Data, "ann", null, Delivery.Durable, null);
-            outbox.Post(new ChannelMessages(Lobby, "epoch", [message]));
+            outbox.Post(new ChannelMessages(Lobby, "epoch", new([message])));
         }
     }
 }

@@ -6,7 +6,7 @@ using Orleans.Clustering.Redis;
 using Orleans.Serialization;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
-using OrleansRealtime.Mailboxes.Redis;
+using OrleansRealtime.Mailboxes;
 using OrleansRealtime.Redis;
 using StackExchange.Redis;
 
@@ -15,11 +15,11 @@ namespace OrleansRealtime.Bench.Mailboxes;
 /// <summary>The ways from an outbox to a gateway that are compared.</summary>
 static class Transports
 {
-    public const string RedisStreams = "redis-streams";
+    public const string Mailboxes = "mailboxes";
     public const string MemoryStreams = "memory-streams";
     public const string PubSub = "redis-pubsub";
 
-    public static readonly string[] All = [RedisStreams, MemoryStreams, PubSub];
+    public static readonly string[] All = [Mailboxes, MemoryStreams, PubSub];
 
     public static HostApplicationBuilder Builder(string redis)
     {
@@ -33,7 +33,7 @@ static class Transports
         return builder;
     }
 
-    public static void AddTo(ISiloBuilder silo, string transport, IConfiguration configuration)
+    public static void AddTo(ISiloBuilder silo, string transport)
     {
         if (transport == MemoryStreams)
         {
@@ -48,21 +48,21 @@ static class Transports
                 }));
             });
         }
-        else if (transport == RedisStreams)
+        else if (transport == Mailboxes)
         {
-            silo.AddRedisMailboxes(configuration);
+            silo.AddMailboxes();
         }
     }
 
-    public static void AddTo(IClientBuilder client, string transport, IConfiguration configuration)
+    public static void AddTo(IClientBuilder client, string transport)
     {
         if (transport == MemoryStreams)
         {
             client.AddMemoryStreams(Mailbox.ProviderName, streams => streams.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly));
         }
-        else if (transport == RedisStreams)
+        else if (transport == Mailboxes)
         {
-            client.AddRedisMailboxes(configuration);
+            client.AddMailboxes();
         }
     }
 

@@ -4,7 +4,7 @@ using System.Collections;
 
 namespace OrleansRealtime.Channels;
 
-/// <summary>Messages that are sent together. Their bytes are made once, however many gateways they go to, and read once, where they arrive.</summary>
+/// <summary>Messages that are sent together. Their bytes are made once, however many gateways they go to, and are read where somebody looks.</summary>
 [GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.MessageList")]
 public sealed class MessageList(IReadOnlyList<Message> messages) : IReadOnlyList<Message>
 {
@@ -12,16 +12,16 @@ public sealed class MessageList(IReadOnlyList<Message> messages) : IReadOnlyList
     const int HeaderBytes = sizeof(int) + sizeof(long) + 1;
 
     [NonSerialized]
-    IReadOnlyList<Message> _messages = messages;
+    IReadOnlyList<Message>? _messages = messages;
 
     [NonSerialized]
     byte[]? _bytes;
 
-    public int Count => _messages.Count;
+    public int Count => Messages.Count;
 
-    public Message this[int index] => _messages[index];
+    public Message this[int index] => Messages[index];
 
-    public IEnumerator<Message> GetEnumerator() => _messages.GetEnumerator();
+    public IEnumerator<Message> GetEnumerator() => Messages.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
@@ -29,9 +29,11 @@ public sealed class MessageList(IReadOnlyList<Message> messages) : IReadOnlyList
     [Id(0)]
     internal byte[] Bytes
     {
-        get => _bytes ??= Write(_messages);
-        set => _messages = Read(value);
+        get => _bytes ??= Write(Messages);
+        set => _bytes = value;
     }
+
+    IReadOnlyList<Message> Messages => _messages ??= Read(_bytes);
 
     static byte[] Write(IReadOnlyList<Message> messages)
     {

@@ -8,15 +8,12 @@ using Microsoft.Extensions.Options;
 using Orleans.Clustering.Redis;
 using Orleans.Configuration;
 using Orleans.Persistence;
-using Orleans.Streams;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Channels.Redis;
 using OrleansRealtime.Channels.Sqlite;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Jobs;
 using OrleansRealtime.Mailboxes;
-using OrleansRealtime.Mailboxes.Cluster;
-using OrleansRealtime.Mailboxes.InProcess;
 using OrleansRealtime.Redis;
 using OrleansRealtime.Users;
 using StackExchange.Redis;
@@ -44,16 +41,7 @@ public static class RealtimeSilo
             silo.Configure<EndpointOptions>(endpoints => endpoints.GatewayPort = 0);
             silo.AddRealtimeGrains(builder.Configuration);
             silo.AddSqliteProviders(builder.Configuration);
-            silo.AddPersistentStreams(Mailbox.ProviderName, InProcessMailboxes.Create, mailboxes =>
-            {
-                mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly);
-                mailboxes.ConfigurePullingAgent(agent => agent.Configure(options =>
-                {
-                    // The reader waits for events, so this is only how soon it is asked again after a pause.
-                    options.GetQueueMsgsTimerPeriod = TimeSpan.FromMilliseconds(10);
-                    options.BatchContainerBatchSize = 32;
-                }));
-            });
+            silo.AddMailboxes();
         });
         return builder;
     }
@@ -94,7 +82,7 @@ public static class RealtimeSilo
             silo.Services.AddHostedService<MembershipKeeper>();
             silo.Services.AddSingleton<IChannelStore, RedisChannelStore>();
             silo.Services.AddSingleton<IInterestStore, RedisInterestStore>();
-            silo.AddClusterMailboxes();
+            silo.AddMailboxes();
         });
         return builder;
     }
@@ -110,7 +98,7 @@ public static class RealtimeSilo
             client.UseConnectionRetryFilter<WaitForSilos>();
             client.Configure<ClientMessagingOptions>(messaging => messaging.ResponseTimeout = cluster.ResponseTimeout);
             client.Configure<Orleans.Configuration.GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromSeconds(10));
-            client.AddClusterMailboxes();
+            client.AddMailboxes();
         });
         return builder;
     }

@@ -1,6 +1,6 @@
 using Orleans.Streams;
 
-namespace OrleansRealtime.Mailboxes.Cluster;
+namespace OrleansRealtime.Mailboxes;
 
 /// <summary>
 /// What one pulling agent reads from: the mailbox of one gateway at a time. An agent stops reading while a stream registers with

@@ -2,18 +2,18 @@ using Microsoft.Extensions.DependencyInjection;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
 
-namespace OrleansRealtime.Mailboxes.Cluster;
+namespace OrleansRealtime.Mailboxes;
 
-/// <summary>The mailbox stream provider of a cluster: a mailbox is in the memory of the silo that has its grain.</summary>
-static class ClusterMailboxes
+/// <summary>The stream provider of the mailboxes. A mailbox is in the memory of the silo that has its grain.</summary>
+static class MailboxStreams
 {
     /// <summary>How long a delivery to a gateway is tried again. What could not be delivered is dropped, and the gateway is told so if it comes back.</summary>
     static readonly TimeSpan DeliveryTime = TimeSpan.FromSeconds(20);
 
-    public static ISiloBuilder AddClusterMailboxes(this ISiloBuilder silo)
+    public static ISiloBuilder AddMailboxes(this ISiloBuilder silo)
     {
         silo.Services.AddSingleton<MailboxLanes>();
-        return silo.AddPersistentStreams(Mailbox.ProviderName, ClusterMailboxAdapter.CreateForSilo, mailboxes =>
+        return silo.AddPersistentStreams(Mailbox.ProviderName, MailboxAdapter.CreateForSilo, mailboxes =>
         {
             mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly);
             mailboxes.ConfigurePartitionBalancing((services, _) => services.GetRequiredService<MailboxLanes>());
@@ -30,9 +30,9 @@ static class ClusterMailboxes
         });
     }
 
-    public static IClientBuilder AddClusterMailboxes(this IClientBuilder client) =>
+    public static IClientBuilder AddMailboxes(this IClientBuilder client) =>
         client.AddPersistentStreams(
             Mailbox.ProviderName,
-            ClusterMailboxAdapter.CreateForClient,
+            MailboxAdapter.CreateForClient,
             mailboxes => mailboxes.ConfigureStreamPubSub(StreamPubSubType.ExplicitGrainBasedOnly));
 }

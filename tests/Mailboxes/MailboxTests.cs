@@ -3,11 +3,10 @@ using Orleans.Streams;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Mailboxes;
-using OrleansRealtime.Mailboxes.Cluster;
 
 namespace OrleansRealtime.Tests.Mailboxes;
 
-public sealed class ClusterMailboxTests
+public sealed class MailboxTests
 {
     [Fact]
     public async Task What_two_silos_post_reaches_each_gateway_in_the_order_of_its_outbox()

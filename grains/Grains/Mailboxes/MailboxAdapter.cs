@@ -1,11 +1,11 @@
 using Microsoft.Extensions.DependencyInjection;
-using Orleans.Serialization;
 using Orleans.Streams;
+using OrleansRealtime.Gateways;
 
-namespace OrleansRealtime.Mailboxes.Cluster;
+namespace OrleansRealtime.Mailboxes;
 
 /// <summary>What Orleans asks for: the way into the mailboxes, and for each pulling agent its lane.</summary>
-sealed class ClusterMailboxAdapter(string name, StreamProviderDirection direction, IServiceProvider services)
+sealed class MailboxAdapter(string name, StreamProviderDirection direction, IServiceProvider services)
     : IQueueAdapterFactory, IQueueAdapter, IQueueAdapterCache
 {
     public string Name => name;
@@ -16,10 +16,10 @@ sealed class ClusterMailboxAdapter(string name, StreamProviderDirection directio
     public StreamProviderDirection Direction => direction;
 
     public static IQueueAdapterFactory CreateForSilo(IServiceProvider services, string name) =>
-        new ClusterMailboxAdapter(name, StreamProviderDirection.ReadWrite, services);
+        new MailboxAdapter(name, StreamProviderDirection.ReadWrite, services);
 
     public static IQueueAdapterFactory CreateForClient(IServiceProvider services, string name) =>
-        new ClusterMailboxAdapter(name, StreamProviderDirection.ReadOnly, services);
+        new MailboxAdapter(name, StreamProviderDirection.ReadOnly, services);
 
     public Task<IQueueAdapter> CreateAdapter() => Task.FromResult<IQueueAdapter>(this);
 
@@ -33,7 +33,7 @@ sealed class ClusterMailboxAdapter(string name, StreamProviderDirection directio
     public Task QueueMessageBatchAsync<T>(
         StreamId streamId, IEnumerable<T> events, StreamSequenceToken? token, Dictionary<string, object>? requestContext) =>
         services.GetRequiredService<IGrainFactory>().GetGrain<IMailboxGrain>(streamId.GetKeyAsString())
-            .Post(QueuedBatch.Serialize(services.GetRequiredService<Serializer>(), [.. events.Cast<object>()]));
+            .Post([.. events.Cast<MailboxBatch>()]);
 
     public IQueueAdapterReceiver CreateReceiver(QueueId queueId)
     {

@@ -1,26 +1,25 @@
-using Orleans.Serialization;
 using Orleans.Streams;
+using OrleansRealtime.Gateways;
 
-namespace OrleansRealtime.Mailboxes.Cluster;
+namespace OrleansRealtime.Mailboxes;
 
 /// <summary>
 /// What waits for one gateway. Usually that is a batch of each silo at most, since an outbox sends its next when the last was delivered; but one that has waited
 /// for too long sends again. Hence it is bounded: the oldest batches go first, and the next one that the gateway gets says so.
 /// </summary>
-sealed class GatewayMailbox(StreamId streamId, Serializer serializer)
+sealed class GatewayMailbox(StreamId streamId)
 {
-    /// <summary>Batches that a pulling agent delivers in one call, and that are done with together.</summary>
+    /// <summary>Sends that a pulling agent delivers in one call, and that are done with together.</summary>
     public const int DeliveredTogether = 32;
 
-    /// <summary>Batches that may wait, and their bytes; one batch may exceed these.</summary>
-    public const int MaxBatches = 512, MaxBytes = 32 << 20;
+    /// <summary>Sends that may wait.</summary>
+    public const int MaxSends = 256;
 
     readonly Lock _lock = new();
     readonly List<(QueuedBatch Batch, TaskCompletionSource Delivered)> _waiting = [];
     readonly List<Reader> _readers = [];
     Action? _changed;
     long _next = 1;
-    long _bytes;
 
     /// <summary>Something was dropped that no reader has been told of.</summary>
     bool _lost;
@@ -54,9 +53,9 @@ sealed class GatewayMailbox(StreamId streamId, Serializer serializer)
         }
     }
 
-    /// <summary>Completes when the events were delivered, or dropped.</summary>
+    /// <summary>Completes when the batches were delivered, or dropped.</summary>
     /// <exception cref="OrleansException">The silo stops, and they were not delivered.</exception>
-    public Task PostAsync(byte[] events)
+    public Task PostAsync(MailboxBatch[] batches)
     {
         var delivered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Action? changed;
@@ -67,13 +66,12 @@ sealed class GatewayMailbox(StreamId streamId, Serializer serializer)
                 return _stopped ? Task.FromException(NotDelivered()) : Task.CompletedTask;
             }
 
-            while (_waiting.Count > 0 && (_waiting.Count >= MaxBatches || _bytes + events.Length > MaxBytes))
+            if (_waiting.Count == MaxSends)
             {
                 DropOldest();
             }
 
-            _waiting.Add((new(streamId, events, _next++, serializer), delivered));
-            _bytes += events.Length;
+            _waiting.Add((new(streamId, batches, _next++), delivered));
             _rung = false;
             changed = _changed;
         }
@@ -152,9 +150,8 @@ sealed class GatewayMailbox(StreamId streamId, Serializer serializer)
 
     void Remove(int count)
     {
-        foreach (var (batch, delivered) in _waiting.Take(count))
+        foreach (var (_, delivered) in _waiting.Take(count))
         {
-            _bytes -= batch.Size;
             if (_stopped)
             {
                 delivered.SetException(NotDelivered());

@@ -1,9 +1,8 @@
 using Microsoft.Extensions.Logging;
-using Orleans.Serialization;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
 
-namespace OrleansRealtime.Mailboxes.Cluster;
+namespace OrleansRealtime.Mailboxes;
 
 /// <summary>
 /// The mailboxes that are in this silo, and a lane for each whose gateway subscribes to it. A lane is what Orleans takes for a queue, hence this is the
@@ -13,7 +12,6 @@ namespace OrleansRealtime.Mailboxes.Cluster;
 sealed partial class MailboxLanes(
     IServiceProvider services,
     MailboxSubscriptions subscriptions,
-    Serializer serializer,
     ILogger<MailboxLanes> logger)
     : QueueBalancerBase(services, logger), IStreamQueueMapper
 {
@@ -46,9 +44,9 @@ sealed partial class MailboxLanes(
         }
     }
 
-    /// <summary>Completes when the events were delivered, or dropped.</summary>
+    /// <summary>Completes when the batches were delivered, or dropped.</summary>
     /// <exception cref="OrleansException">The silo stops, and they were not delivered.</exception>
-    public Task PostAsync(string gatewayId, byte[] events)
+    public Task PostAsync(string gatewayId, MailboxBatch[] batches)
     {
         var streamId = Mailbox.StreamOf(gatewayId);
         GatewayMailbox? mailbox;
@@ -58,11 +56,11 @@ sealed partial class MailboxLanes(
             known = _mailboxes.TryGetValue(streamId, out mailbox);
             if (!known)
             {
-                _mailboxes.Add(streamId, mailbox = new GatewayMailbox(streamId, serializer));
+                _mailboxes.Add(streamId, mailbox = new GatewayMailbox(streamId));
             }
         }
 
-        var delivered = mailbox!.PostAsync(events);
+        var delivered = mailbox!.PostAsync(batches);
         if (!known)
         {
             _ = ConnectAsync(mailbox);
