@@ -47,8 +47,16 @@ sealed class MailboxLane(QueueId queue, MailboxLanes lanes) : IQueueAdapterRecei
                 }
             }
 
-            if (!await _changed.WaitAsync(ReadWait, cancellationToken))
+            try
             {
+                if (!await _changed.WaitAsync(ReadWait, cancellationToken))
+                {
+                    return [];
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // The silo stops.
                 return [];
             }
         }

@@ -67,7 +67,8 @@ sealed class UserRequests(ChannelId channel, Action<string, MailboxEvent> post, 
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
 
-        if (!pending.Outcome.Task.IsCompleted && time.GetElapsedTime(pending.Begun) < request.Timeout)
+        // A timer may be early by a moment; the last call waits no more.
+        if (!pending.Outcome.Task.IsCompleted && wait < left)
         {
             return new(UserAnswerStatus.Waiting);
         }
