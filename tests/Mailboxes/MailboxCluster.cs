@@ -80,6 +80,15 @@ sealed class MailboxCluster : IAsyncDisposable
         return gateways;
     }
 
+    /// <summary>A gateway that has received event 1, so that its mailbox is somewhere.</summary>
+    public async Task<TestGateway> ReceivingGatewayAsync()
+    {
+        var gateway = await TestGateway.StartAsync(Cluster.Client, "gateway");
+        Silo<Outboxes>().Post(gateway.Id, TestGateway.Event(1));
+        await Eventually.True("it has come", () => gateway.Offsets.Count == 1);
+        return gateway;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Cluster.DisposeAsync();

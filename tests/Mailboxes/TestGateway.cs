@@ -39,6 +39,14 @@ sealed class TestGateway(IClusterClient client, string id)
             _batches.Enqueue(batch);
         });
 
+    /// <summary>Waits for the newest event, and checks that those before it have come in order, each or with word that some were lost.</summary>
+    public async Task HasAllOrWasToldAsync(int newest)
+    {
+        await Eventually.True("the newest has come", () => Offsets.Contains(newest), () => Offsets.Count);
+        Assert.Equal(Offsets.Distinct().Order(), Offsets.Distinct());
+        Assert.True(Lost || Offsets.Distinct().Count() == newest);
+    }
+
     /// <summary>Deliveries do not return from here on.</summary>
     public void Stop() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -199,7 +199,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
                 return;
             }
 
-            if (!TryPassOn(messages, batch))
+            if (!TryPassOn(messages.Epoch, messages.Messages, batch))
             {
                 _held.Enqueue(messages);
                 StartRepair();
@@ -230,17 +230,17 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
     // ---- Passing on, under the lock -----------------------------------------------------------------------------------
 
     /// <summary>Passes on what comes next. False at a hole or another epoch; what came before it has been passed on.</summary>
-    bool TryPassOn(ChannelMessages messages, FanoutBatch batch)
+    bool TryPassOn(string epoch, IReadOnlyList<Message> messages, FanoutBatch batch)
     {
-        foreach (var message in messages.Messages)
+        foreach (var message in messages)
         {
             if (message.Delivery == Delivery.Transient)
             {
-                SendToLive(new(new MessageReceived(Id, messages.Epoch, message)), batch);
+                SendToLive(new(new MessageReceived(Id, epoch, message)), batch);
                 continue;
             }
 
-            if (messages.Epoch != _epoch)
+            if (epoch != _epoch)
             {
                 return false;
             }
@@ -338,7 +338,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
                 StartAfterGap(page, batch);
             }
 
-            bool passedOn = TryPassOn(new(Id, page.Head.Epoch, new(page.Messages)), batch) && TryPassOn(new(Id, page.Head.Epoch, new(latest)), batch);
+            bool passedOn = TryPassOn(page.Head.Epoch, page.Messages, batch) && TryPassOn(page.Head.Epoch, latest, batch);
             complete = passedOn && !page.More && TryPassOnHeld(batch);
             _repairing = !complete;
         }
@@ -368,7 +368,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         while (_held.TryPeek(out var held))
         {
             // Of an epoch that is over: the log has been read since.
-            if (!TryPassOn(held, batch) && held.Epoch == _epoch)
+            if (!TryPassOn(held.Epoch, held.Messages, batch) && held.Epoch == _epoch)
             {
                 return false;
             }

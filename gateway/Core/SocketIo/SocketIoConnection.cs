@@ -146,28 +146,25 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
     /// <summary>The event <c>request</c> with <c>{from, event, data}</c>.</summary>
     protected override void AskUser(long id, string name, EventData data, string? from)
     {
-        var text = new ArrayBufferWriter<byte>(128 + data.Json.Length);
-        using (var json = new Utf8JsonWriter(text, EventJson.WriterOptions))
+        var json = JsonBuffer.BeginValue();
+        json.WriteStartArray();
+        json.WriteStartObject();
+        if (from is not null)
         {
-            json.WriteStartArray();
-            json.WriteStartObject();
-            if (from is not null)
-            {
-                json.WriteString("from"u8, from);
-            }
-
-            json.WriteString("event"u8, name);
-            if (data.Count > 0)
-            {
-                json.WritePropertyName("data"u8);
-                json.WriteRawValue(data[0].Span, skipInputValidation: true);
-            }
-
-            json.WriteEndObject();
-            json.WriteEndArray();
+            json.WriteString("from"u8, from);
         }
 
-        Ask(id, "request", new(text.WrittenMemory, data.Attachments));
+        json.WriteString("event"u8, name);
+        if (data.Count > 0)
+        {
+            json.WritePropertyName("data"u8);
+            json.WriteRawValue(data[0].Span, skipInputValidation: true);
+        }
+
+        json.WriteEndObject();
+        json.WriteEndArray();
+        json.Flush();
+        Ask(id, "request", new(JsonBuffer.Written.ToArray(), data.Attachments));
     }
 
     protected override ValueTask WriteAsync(ReadOnlyMemory<Outbound> events)

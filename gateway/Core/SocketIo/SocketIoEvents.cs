@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Logging;
@@ -279,13 +278,12 @@ sealed partial class SocketIoEvents(
 
     static EventData Write(Action<Utf8JsonWriter> write)
     {
-        var text = new ArrayBufferWriter<byte>(128);
-        using var json = new Utf8JsonWriter(text, EventJson.WriterOptions);
+        var json = JsonBuffer.BeginValue();
         json.WriteStartArray();
         write(json);
         json.WriteEndArray();
         json.Flush();
-        return new(text.WrittenMemory, []);
+        return new(JsonBuffer.Written.ToArray(), []);
     }
 
     [LoggerMessage(1, LogLevel.Error, "The Socket.IO event '{Name}' failed.")]

@@ -45,7 +45,7 @@ static class MessageFormat
     {
         if (source.Length < HeaderBytes || source[0] != Version)
         {
-            throw new InvalidDataException($"A message in Redis has format {(source.IsEmpty ? "none" : source[0])}, and this version reads {Version} only.");
+            throw new InvalidDataException($"A message has format {(source.IsEmpty ? "none" : source[0])}, and this version reads {Version} only.");
         }
 
         long time = BinaryPrimitives.ReadInt64BigEndian(source[1..]);

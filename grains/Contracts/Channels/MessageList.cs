@@ -29,6 +29,7 @@ public sealed class MessageList(IReadOnlyList<Message> messages) : IReadOnlyList
     [Id(0)]
     internal byte[] Bytes
     {
+        // Two threads may both write; they make the same bytes.
         get => _bytes ??= Write(Messages);
         set => _bytes = value;
     }

@@ -119,28 +119,23 @@ sealed class GatewayMailbox(StreamId streamId)
     }
 
     /// <summary>There is nobody to deliver to: what waits is dropped, and so is what is still to come.</summary>
-    public void Close()
+    public void Close() => End(stopped: false);
+
+    /// <summary>The silo stops: what waits is not delivered, and its outboxes are told so.</summary>
+    public void Stop() => End(stopped: true);
+
+    long First => _next - _waiting.Count;
+
+    void End(bool stopped)
     {
         lock (_lock)
         {
             _closed = true;
+            _stopped |= stopped;
             _changed = null;
             Remove(_waiting.Count);
         }
     }
-
-    /// <summary>The silo stops: what waits is not delivered, and its outboxes are told so.</summary>
-    public void Stop()
-    {
-        lock (_lock)
-        {
-            _closed = _stopped = true;
-            _changed = null;
-            Remove(_waiting.Count);
-        }
-    }
-
-    long First => _next - _waiting.Count;
 
     void DropOldest()
     {
