@@ -15,7 +15,7 @@ public static class ProcessStart
     {
         try
         {
-            WakeFewerThreads();
+            PoolSize.Keep();
             using var host = build();
             await host.RunAsync();
             return 0;
@@ -24,19 +24,6 @@ public static class ProcessStart
         {
             await Console.Error.WriteLineAsync("OrleansRealtime cannot start: " + sentence);
             return 1;
-        }
-    }
-
-    /// <summary>
-    /// A pool that may run a thread for each processor wakes one for nearly every piece of work, which often finds it done (docs/decisions/0013). It still grows with what
-    /// there is to do. The runtime's own settings stand.
-    /// </summary>
-    static void WakeFewerThreads()
-    {
-        if (Environment.GetEnvironmentVariable("DOTNET_ThreadPool_ForceMinWorkerThreads") is null && AppContext.GetData("System.Threading.ThreadPool.MinThreads") is null)
-        {
-            ThreadPool.GetMinThreads(out _, out int completionPorts);
-            ThreadPool.SetMinThreads(Math.Max(Environment.ProcessorCount / 2, 1), completionPorts);
         }
     }
 
