@@ -12,6 +12,7 @@ sealed class ChannelServices(
     IOptions<ChannelOptions> options,
     Outboxes outboxes,
     SiloDepartures departures,
+    ChannelHousekeeping housekeeping,
     TimeProvider time,
     ILoggerFactory loggers)
 {
@@ -24,6 +25,8 @@ sealed class ChannelServices(
     public Outboxes Outboxes { get; } = outboxes;
 
     public SiloDepartures Departures { get; } = departures;
+
+    public ChannelHousekeeping Housekeeping { get; } = housekeeping;
 
     public TimeProvider Time { get; } = time;
 
@@ -40,9 +43,6 @@ sealed class ChannelServices(
 /// </summary>
 abstract class ChannelGrain : Grain, IChannelGrain
 {
-    /// <summary>How often the log is trimmed where that is due, and leases are asked after again that went with their silo.</summary>
-    static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(10);
-
     /// <summary>The lease of a gateway that has not declared itself to this activation.</summary>
     const long UnknownLease = -1;
 
@@ -52,7 +52,10 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     /// <summary>The last calls of gateways that are no longer interested, and may be again.</summary>
     Dictionary<string, long>? _departed;
-    int _departures;
+
+    /// <summary>The silos that had gone when the leases were last asked after, and whether some have not been since.</summary>
+    volatile int _departures;
+    volatile bool _unwatched;
     IGrainTimer? _headTimer;
     long _lastAppend;
 
@@ -86,17 +89,19 @@ abstract class ChannelGrain : Grain, IChannelGrain
         {
             // Its events leave at once; who is there through it is for it to say.
             _gateways.Add(gatewayId, new() { Stored = true });
+            _unwatched = true;
             Post(gatewayId, new DeclarationRequested(Channel));
         }
 
         UpdateInterested();
         _departures = _services.Departures.Count;
-        this.RegisterGrainTimer(
-            _ => LookAfterAsync(), (object?)null, new GrainTimerCreationOptions(TimeSpan.FromSeconds(1), Housekeeping) { Interleave = true });
+        _services.Housekeeping.Add(this);
     }
 
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
+        _services.Housekeeping.Remove(this);
+
         // What has been accepted is kept and on its way before another silo takes over.
         await Log.WhenAppendedAsync().WaitAsync(cancellationToken);
         await _services.Outboxes.WhenSentAsync(_interested).WaitAsync(cancellationToken);
@@ -228,18 +233,36 @@ abstract class ChannelGrain : Grain, IChannelGrain
         catch (Exception exception) when (exception is OrleansException or TimeoutException)
         {
             ChannelGrainLog.NotWatched(_services.Logger, Channel, gatewayId, exception);
+            _unwatched = true;
             return false;
         }
     }
 
-    async Task LookAfterAsync()
+    /// <summary>Whether there is something for <see cref="LookAfterAsync"/> to do. On any thread.</summary>
+    internal bool NeedsCare(int departures) => _unwatched || _departures != departures || Log.IsTrimDue;
+
+    /// <summary>What is to be done from time to time: for <see cref="ChannelHousekeeping"/>, on any thread. It does not throw.</summary>
+    internal Task LookAfterAsync(int departures)
     {
-        // A gateway may have died together with the silo that held its lease: then nobody but this asks after it.
-        int departures = _services.Departures.Count;
-        var unwatched = _gateways.Where(g => g.Value.WatchedLease is null || _departures != departures).ToList();
-        _departures = departures;
-        await Task.WhenAll(unwatched.Select(async g => g.Value.WatchedLease = await WatchAsync(g.Key) ? g.Value.WatchedLease ?? UnknownLease : null));
-        await Log.TrimIfDueAsync();
+        var care = new Task<Task>(() => CareAsync(departures));
+        GrainContext.Scheduler.QueueTask(care);
+        return care.Unwrap();
+    }
+
+    async Task CareAsync(int departures)
+    {
+        try
+        {
+            // A gateway may have died together with the silo that held its lease: then nobody but this asks after it.
+            var unwatched = _gateways.Where(g => g.Value.WatchedLease is null || _departures != departures).ToList();
+            (_departures, _unwatched) = (departures, false);
+            await Task.WhenAll(unwatched.Select(async g => g.Value.WatchedLease = await WatchAsync(g.Key) ? g.Value.WatchedLease ?? UnknownLease : null));
+            await Log.TrimIfDueAsync();
+        }
+        catch (Exception exception)
+        {
+            ChannelGrainLog.NotLookedAfter(_services.Logger, Channel, exception);
+        }
     }
 
     void ApplyPresence(GatewayBatch batch)
@@ -361,4 +384,7 @@ static partial class ChannelGrainLog
 
     [LoggerMessage(4, LogLevel.Warning, "{Channel} could not ask after gateway {GatewayId}; it is tried again.")]
     public static partial void NotWatched(ILogger logger, ChannelId channel, string gatewayId, Exception exception);
+
+    [LoggerMessage(5, LogLevel.Warning, "{Channel} could not be looked after; it is tried again.")]
+    public static partial void NotLookedAfter(ILogger logger, ChannelId channel, Exception exception);
 }

@@ -196,20 +196,26 @@ sealed class ChannelLog(
     public Task<IReadOnlyList<Message>> ReadLatestAsync(long afterRevision) =>
         _revision <= afterRevision ? Task.FromResult<IReadOnlyList<Message>>([]) : store.ReadLatestAsync(channel, _epoch, afterRevision);
 
-    /// <summary>Applies the retention where enough has come, or enough time has passed, since the last time.</summary>
+    /// <summary>Whether enough has come, or enough time has passed, since the log was last trimmed. On any thread.</summary>
+    public bool IsTrimDue
+    {
+        get
+        {
+            // An empty log too, now and then: the store may let go of what nobody has asked for in a long time.
+            bool empty = _head < _first && _revision == 0;
+            return _untrimmed > Math.Max(64, _retention.Count / 10) || Clock() - _trimmedAt > (empty ? 3_600_000 : 60_000);
+        }
+    }
+
+    /// <summary>Applies the retention where that is due.</summary>
     public async Task TrimIfDueAsync()
     {
-        long now = time.GetUtcNow().ToUnixTimeMilliseconds();
-
-        // An empty log too, now and then: the store may let go of what nobody has asked for in a long time.
-        bool empty = _head < _first && _revision == 0;
-        bool due = _untrimmed > Math.Max(64, _retention.Count / 10) || now - _trimmedAt > (empty ? 3_600_000 : 60_000);
-        if (!due || _trimming)
+        if (_trimming || !IsTrimDue)
         {
             return;
         }
 
-        (_trimming, _untrimmed, _trimmedAt) = (true, 0, now);
+        (_trimming, _untrimmed, _trimmedAt) = (true, 0, Clock());
         try
         {
             _first = Math.Max(_first, await store.TrimAsync(channel, _epoch, _retention));
@@ -459,7 +465,9 @@ sealed class ChannelLog(
     }
 
     /// <summary>Never goes back, so that the log's times rise with its offsets.</summary>
-    long Now() => _lastTime = Math.Max(_lastTime, time.GetUtcNow().ToUnixTimeMilliseconds());
+    long Now() => _lastTime = Math.Max(_lastTime, Clock());
+
+    long Clock() => time.GetUtcNow().ToUnixTimeMilliseconds();
 
     static Message ToMessage(Publication publication, long offset, long now) => new(
         offset, now, publication.Event, publication.Data, publication.From, publication.MessageId, publication.Delivery, publication.Key);

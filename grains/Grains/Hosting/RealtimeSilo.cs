@@ -156,6 +156,7 @@ public static class RealtimeSilo
         silo.Services.AddSingleton<IValidateOptions<GatewayLeaseOptions>, GatewayLeaseOptionsValidator>();
         silo.Services.TryAddSingleton(TimeProvider.System);
         silo.Services.AddSingleton<SiloDepartures>();
+        silo.Services.AddSingleton<ChannelHousekeeping>().AddHostedService(services => services.GetRequiredService<ChannelHousekeeping>());
         silo.Services.AddSingleton<Outboxes>();
         silo.Services.AddSingleton<MailboxSubscriptions>();
         silo.Services.AddSingleton<ChannelServices>();
