@@ -242,27 +242,28 @@ abstract class ChannelGrain : Grain, IChannelGrain
     internal bool NeedsCare(int departures) => _unwatched || _departures != departures || Log.IsTrimDue;
 
     /// <summary>What is to be done from time to time: for <see cref="ChannelHousekeeping"/>, on any thread. It does not throw.</summary>
-    internal Task LookAfterAsync(int departures)
+    internal async Task LookAfterAsync(int departures)
     {
-        var care = new Task<Task>(() => CareAsync(departures));
-        GrainContext.Scheduler.QueueTask(care);
-        return care.Unwrap();
+        try
+        {
+            var care = new Task<Task>(() => CareAsync(departures));
+            GrainContext.Scheduler.QueueTask(care);
+            await care.Unwrap();
+        }
+        catch (Exception exception)
+        {
+            _unwatched = true;
+            ChannelGrainLog.NotLookedAfter(_services.Logger, Channel, exception);
+        }
     }
 
     async Task CareAsync(int departures)
     {
-        try
-        {
-            // A gateway may have died together with the silo that held its lease: then nobody but this asks after it.
-            var unwatched = _gateways.Where(g => g.Value.WatchedLease is null || _departures != departures).ToList();
-            (_departures, _unwatched) = (departures, false);
-            await Task.WhenAll(unwatched.Select(async g => g.Value.WatchedLease = await WatchAsync(g.Key) ? g.Value.WatchedLease ?? UnknownLease : null));
-            await Log.TrimIfDueAsync();
-        }
-        catch (Exception exception)
-        {
-            ChannelGrainLog.NotLookedAfter(_services.Logger, Channel, exception);
-        }
+        // A gateway may have died together with the silo that held its lease: then nobody but this asks after it.
+        var unwatched = _gateways.Where(g => g.Value.WatchedLease is null || _departures != departures).ToList();
+        (_departures, _unwatched) = (departures, false);
+        await Task.WhenAll(unwatched.Select(async g => g.Value.WatchedLease = await WatchAsync(g.Key) ? g.Value.WatchedLease ?? UnknownLease : null));
+        await Log.TrimIfDueAsync();
     }
 
     void ApplyPresence(GatewayBatch batch)
