@@ -29,7 +29,7 @@ public sealed class DockerfileTests
             Assert.Contains(Path.Combine(Path.GetDirectoryName(path)!, "packages.lock.json"), copied);
             Assert.All(
                 XDocument.Load(Path.Combine(Overlay.Root, path)).Descendants("Import"),
-                import => Assert.Contains(Path.Combine(Path.GetDirectoryName(path)!, import.Attribute("Project")!.Value), copied));
+                import => Assert.Contains(Resolve(path, import.Attribute("Project")!.Value), copied));
         });
     }
 
@@ -57,7 +57,10 @@ public sealed class DockerfileTests
 
     static IEnumerable<string> WithReferences(string project) => XDocument.Load(Path.Combine(Overlay.Root, project))
         .Descendants("ProjectReference")
-        .SelectMany(reference => WithReferences(Path.GetRelativePath(
-            Overlay.Root, Path.GetFullPath(Path.Combine(Overlay.Root, Path.GetDirectoryName(project)!, reference.Attribute("Include")!.Value)))))
+        .SelectMany(reference => WithReferences(Resolve(project, reference.Attribute("Include")!.Value)))
         .Prepend(project);
+
+    /// <summary>What a project names, as seen from the repository's root.</summary>
+    static string Resolve(string project, string relative) =>
+        Path.GetRelativePath(Overlay.Root, Path.GetFullPath(Path.Combine(Overlay.Root, Path.GetDirectoryName(project)!, relative)));
 }

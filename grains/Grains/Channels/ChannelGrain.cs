@@ -239,14 +239,14 @@ abstract class ChannelGrain : Grain, IChannelGrain
     }
 
     /// <summary>Whether there is something for <see cref="LookAfterAsync"/> to do. On any thread.</summary>
-    internal bool NeedsCare(int departures) => _unwatched || _departures != departures || Log.IsTrimDue;
+    internal bool NeedsCare => _unwatched || _departures != _services.Departures.Count || Log.IsTrimDue;
 
     /// <summary>What is to be done from time to time: for <see cref="ChannelHousekeeping"/>, on any thread. It does not throw.</summary>
-    internal async Task LookAfterAsync(int departures)
+    internal async Task LookAfterAsync()
     {
         try
         {
-            var care = new Task<Task>(() => CareAsync(departures));
+            var care = new Task<Task>(CareAsync);
             GrainContext.Scheduler.QueueTask(care);
             await care.Unwrap();
         }
@@ -257,9 +257,10 @@ abstract class ChannelGrain : Grain, IChannelGrain
         }
     }
 
-    async Task CareAsync(int departures)
+    async Task CareAsync()
     {
         // A gateway may have died together with the silo that held its lease: then nobody but this asks after it.
+        int departures = _services.Departures.Count;
         var unwatched = _gateways.Where(g => g.Value.WatchedLease is null || _departures != departures).ToList();
         (_departures, _unwatched) = (departures, false);
         await Task.WhenAll(unwatched.Select(async g => g.Value.WatchedLease = await WatchAsync(g.Key) ? g.Value.WatchedLease ?? UnknownLease : null));

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
-using OrleansRealtime.Gateways;
 
 namespace OrleansRealtime.Channels;
 
@@ -8,7 +7,7 @@ namespace OrleansRealtime.Channels;
 /// Looks after the channels of this silo: trims their logs where that is due, and asks again after the leases that went with their silo. One timer for all of them, because most
 /// are inboxes with which there is nothing to do.
 /// </summary>
-sealed class ChannelHousekeeping(SiloDepartures departures, TimeProvider time) : BackgroundService
+sealed class ChannelHousekeeping(TimeProvider time) : BackgroundService
 {
     static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
@@ -26,11 +25,10 @@ sealed class ChannelHousekeeping(SiloDepartures departures, TimeProvider time) :
         using var timer = new PeriodicTimer(Period, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            int departed = departures.Count;
             await Parallel.ForEachAsync(
-                _channels.Select(entry => entry.Key).Where(channel => channel.NeedsCare(departed)),
+                _channels.Select(entry => entry.Key).Where(channel => channel.NeedsCare),
                 new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stoppingToken },
-                async (channel, _) => await channel.LookAfterAsync(departed));
+                async (channel, _) => await channel.LookAfterAsync());
         }
     }
 }

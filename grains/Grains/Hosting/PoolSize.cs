@@ -85,7 +85,7 @@ static class PoolSize
 sealed class PoolSizeRule(int processors)
 {
     /// <summary>More than these the runtime adds by itself, slowly.</summary>
-    public const int MostForBlocked = 64;
+    const int MostForBlocked = 64;
 
     /// <summary>How long work may wait for a thread on the average.</summary>
     static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(1);
@@ -107,7 +107,7 @@ sealed class PoolSizeRule(int processors)
     int _left = FirstPatience;
 
     /// <summary>Measurements since there were to be fewer threads; null where there have been more since.</summary>
-    int? _sinceFewer;
+    long? _sinceFewer;
 
     public int Threads { get; private set; } = processors;
 
@@ -119,11 +119,7 @@ sealed class PoolSizeRule(int processors)
     /// <param name="used">How many processors the process used.</param>
     public void Measured(TimeSpan wait, double used)
     {
-        if (_sinceFewer < Soon * LastPatience)
-        {
-            _sinceFewer++;
-        }
-
+        _sinceFewer++;
         if (wait > Wait && Threads <= _processors)
         {
             Grow(_processors);
