@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Fanout;
 
@@ -11,7 +12,13 @@ public sealed class UplinkTests
 
     readonly HeldGrain _grain = new();
 
-    Uplink NewUplink() => new(ChannelId.User("ann"), new GatewayIdentity(), () => _grain, TimeProvider.System, NullLogger.Instance);
+    readonly FakeTimeProvider _time = new();
+    readonly UplinkCalls _calls;
+
+    public UplinkTests() => _calls = new(_time);
+
+    Uplink NewUplink(string user = "ann", GatewayIdentity? gateway = null) =>
+        new(ChannelId.User(user), gateway ?? new(), _calls, () => _grain, _time, NullLogger.Instance);
 
     [Fact]
     public async Task More_than_may_wait_is_refused_as_overloaded_and_the_rest_is_published_in_order()
@@ -52,15 +59,74 @@ public sealed class UplinkTests
         var gateway = new GatewayIdentity();
         foreach (string user in (string[])["ann", "bob", "ann"])
         {
-            await new Uplink(ChannelId.User(user), gateway, () => _grain, TimeProvider.System, NullLogger.Instance).Declare(interested: true)!;
+            await NewUplink(user, gateway).Declare(interested: true)!;
         }
 
         Assert.Equal([1, 2, 3], _grain.Batches.Select(b => b.Number));
     }
 
+    [Fact]
+    public async Task While_many_calls_are_under_way_what_a_busy_channel_is_given_gathers_for_a_while()
+    {
+        BeginCalls(UplinkCalls.Many);
+        var uplink = NewUplink();
+        var first = uplink.Publish(new("first", s_data))!;
+        await _grain.Called;
+        var second = uplink.Publish(new("second", s_data))!;
+        _time.Advance(TimeSpan.FromMilliseconds(5));
+        _grain.Release();
+        await first;
+
+        var third = uplink.Publish(new("third", s_data))!;
+        await Eventually.True("what has gathered is sent", () =>
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+            return second.IsCompleted && third.IsCompleted;
+        });
+
+        Assert.Equal(["second", "third"], _grain.Batches[1].Publications.Select(p => p.Event));
+    }
+
+    [Fact]
+    public async Task While_few_calls_are_under_way_a_busy_channel_does_not_wait()
+    {
+        BeginCalls(UplinkCalls.Many - 1);
+        var uplink = NewUplink();
+        var first = uplink.Publish(new("first", s_data))!;
+        await _grain.Called;
+        var second = uplink.Publish(new("second", s_data))!;
+        _time.Advance(TimeSpan.FromMilliseconds(5));
+        _grain.Release();
+
+        await Task.WhenAll(first, second);
+    }
+
+    [Fact]
+    public async Task Publications_that_each_wait_for_the_one_before_do_not_wait_for_others()
+    {
+        BeginCalls(UplinkCalls.Many);
+        var uplink = NewUplink();
+        var first = uplink.Publish(new("first", s_data))!;
+        await _grain.Called;
+        _time.Advance(TimeSpan.FromMilliseconds(5));
+        _grain.Release();
+        await first;
+
+        await Eventually.True("nothing is under way", uplink.TryClose);
+    }
+
+    void BeginCalls(int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            _calls.Begin();
+        }
+    }
+
     sealed class HeldGrain : IChannelGrain
     {
         readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        readonly TaskCompletionSource _called = new(TaskCreationOptions.RunContinuationsAsynchronously);
         long _offset;
 
         public List<GatewayBatch> Batches { get; } = [];
@@ -69,11 +135,14 @@ public sealed class UplinkTests
 
         public IEnumerable<string> Published => Batches.SelectMany(b => b.Publications).Select(p => p.Event);
 
+        public Task Called => _called.Task;
+
         public void Release() => _released.SetResult();
 
         public async Task<GatewayBatchResult> Submit(GatewayBatch batch)
         {
             Batches.Add(batch);
+            _called.TrySetResult();
             await _released.Task;
             return new(Head, [.. batch.Publications.Select(_ => new PublishResult(PublishStatus.Accepted, "epoch", ++_offset, 0, false))]);
         }

@@ -7,7 +7,7 @@ namespace OrleansRealtime.Gateway.Fanout;
 /// The gateway's way up to one channel's grain: publications, interest and presence, gathered into batches. One call is in flight,
 /// so that everything arrives in the order in which it was given here, and a busy channel costs few calls.
 /// </summary>
-sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGrain> grain, TimeProvider time, ILogger logger)
+sealed class Uplink(ChannelId channel, GatewayIdentity gateway, UplinkCalls calls, Func<IChannelGrain> grain, TimeProvider time, ILogger logger)
 {
     /// <summary>Publications of one call at most.</summary>
     const int BatchCount = 256;
@@ -113,6 +113,17 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGra
         }
     }
 
+    bool HasPublications
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _publications.Count > 0;
+            }
+        }
+    }
+
     /// <summary>Under the lock.</summary>
     void Start()
     {
@@ -134,7 +145,17 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGra
         {
             try
             {
-                var result = await (_grain ??= grain()).Submit(batch);
+                long began = calls.Begin();
+                GatewayBatchResult result;
+                try
+                {
+                    result = await (_grain ??= grain()).Submit(batch);
+                }
+                finally
+                {
+                    calls.End();
+                }
+
                 _failing = false;
                 for (int i = 0; i < waiting.Count; i++)
                 {
@@ -144,6 +165,11 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, Func<IChannelGra
                 foreach (var each in declared)
                 {
                     each.TrySetResult(result.Head);
+                }
+
+                if (waiting.Count > 1 || HasPublications)
+                {
+                    await calls.GiveWayAsync(began);
                 }
             }
             catch (Exception exception)

@@ -7,6 +7,7 @@ namespace OrleansRealtime.Gateway.Fanout;
 /// <summary>The ways up to the channels that this gateway talks to at the moment.</summary>
 sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvider time, ILogger<Uplinks> logger)
 {
+    readonly UplinkCalls _calls = new(time);
     readonly ConcurrentDictionary<ChannelId, Uplink> _uplinks = new();
 
     public Task<PublishResult> PublishAsync(ChannelId channel, Publication publication)
@@ -51,9 +52,10 @@ sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvid
 
     // A closed uplink that is still listed is replaced.
     Uplink Get(ChannelId channel) => _uplinks.GetOrAdd(
-        channel, static (id, self) => new Uplink(id, self.Gateway, () => self.Cluster.GetChannel(id), self.Time, self.Logger), new Context(gateway, cluster, time, logger));
+        channel, static (id, self) => new Uplink(id, self.Gateway, self.Calls, () => self.Cluster.GetChannel(id), self.Time, self.Logger),
+        new Context(gateway, _calls, cluster, time, logger));
 
-    readonly record struct Context(GatewayIdentity Gateway, IClusterClient Cluster, TimeProvider Time, ILogger Logger);
+    readonly record struct Context(GatewayIdentity Gateway, UplinkCalls Calls, IClusterClient Cluster, TimeProvider Time, ILogger Logger);
 }
 
 /// <summary>Who this gateway is: a new id at every start, so that nothing of an earlier life is taken for its own.</summary>
