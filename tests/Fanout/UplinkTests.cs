@@ -12,7 +12,7 @@ public sealed class UplinkTests
 
     readonly HeldGrain _grain = new();
 
-    readonly FakeTimeProvider _time = new();
+    readonly ObservedTime _time = new();
     readonly UplinkCalls _calls;
 
     public UplinkTests() => _calls = new(_time);
@@ -75,15 +75,13 @@ public sealed class UplinkTests
         var second = uplink.Publish(new("second", s_data))!;
         _time.Advance(TimeSpan.FromMilliseconds(5));
         _grain.Release();
-        await first;
 
+        await Task.WhenAny(_time.Pause, second);
+        Assert.False(second.IsCompleted);
         var third = uplink.Publish(new("third", s_data))!;
-        await Eventually.True("what has gathered is sent", () =>
-        {
-            _time.Advance(TimeSpan.FromMilliseconds(1));
-            return second.IsCompleted && third.IsCompleted;
-        });
-
+        Assert.Equal(TimeSpan.FromMilliseconds(10), await _time.Pause);
+        _time.Advance(TimeSpan.FromMilliseconds(10));
+        await Task.WhenAll(first, second, third);
         Assert.Equal(["second", "third"], _grain.Batches[1].Publications.Select(p => p.Event));
     }
 
@@ -120,6 +118,21 @@ public sealed class UplinkTests
         for (int i = 0; i < count; i++)
         {
             _calls.Begin();
+        }
+    }
+
+    /// <summary>Time that stands still, and tells of the first that waits for it.</summary>
+    sealed class ObservedTime : FakeTimeProvider
+    {
+        readonly TaskCompletionSource<TimeSpan> _pause = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<TimeSpan> Pause => _pause.Task;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            _pause.TrySetResult(dueTime);
+            return timer;
         }
     }
 
