@@ -68,57 +68,45 @@ public sealed class UplinkTests
     [Fact]
     public async Task While_many_calls_are_under_way_what_a_busy_channel_is_given_gathers_for_a_while()
     {
-        BeginCalls(UplinkCalls.Many);
         var uplink = NewUplink();
-        var first = uplink.Publish(new("first", s_data))!;
-        await _grain.Called;
-        var second = uplink.Publish(new("second", s_data))!;
-        _time.Advance(TimeSpan.FromMilliseconds(5));
-        _grain.Release();
+        var published = await PublishAsync(uplink, UplinkCalls.Many, "first", "second");
 
-        await Task.WhenAny(_time.Pause, second);
-        Assert.False(second.IsCompleted);
+        await Task.WhenAny(_time.Pause, published[1]);
+        Assert.False(published[1].IsCompleted);
         var third = uplink.Publish(new("third", s_data))!;
         Assert.Equal(TimeSpan.FromMilliseconds(10), await _time.Pause);
         _time.Advance(TimeSpan.FromMilliseconds(10));
-        await Task.WhenAll(first, second, third);
+        await Task.WhenAll([.. published, third]);
         Assert.Equal(["second", "third"], _grain.Batches[1].Publications.Select(p => p.Event));
     }
 
     [Fact]
-    public async Task While_few_calls_are_under_way_a_busy_channel_does_not_wait()
-    {
-        BeginCalls(UplinkCalls.Many - 1);
-        var uplink = NewUplink();
-        var first = uplink.Publish(new("first", s_data))!;
-        await _grain.Called;
-        var second = uplink.Publish(new("second", s_data))!;
-        _time.Advance(TimeSpan.FromMilliseconds(5));
-        _grain.Release();
-
-        await Task.WhenAll(first, second);
-    }
+    public async Task While_few_calls_are_under_way_a_busy_channel_does_not_wait() =>
+        await Task.WhenAll(await PublishAsync(NewUplink(), UplinkCalls.Many - 1, "first", "second"));
 
     [Fact]
     public async Task Publications_that_each_wait_for_the_one_before_do_not_wait_for_others()
     {
-        BeginCalls(UplinkCalls.Many);
         var uplink = NewUplink();
-        var first = uplink.Publish(new("first", s_data))!;
-        await _grain.Called;
-        _time.Advance(TimeSpan.FromMilliseconds(5));
-        _grain.Release();
-        await first;
+        await Task.WhenAll(await PublishAsync(uplink, UplinkCalls.Many, "first"));
 
         await Eventually.True("nothing is under way", uplink.TryClose);
     }
 
-    void BeginCalls(int count)
+    /// <summary>The first is sent in a call that takes 5 ms, beside others; the rest comes meanwhile.</summary>
+    async Task<List<Task<PublishResult>>> PublishAsync(Uplink uplink, int otherCalls, string first, params string[] rest)
     {
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < otherCalls; i++)
         {
             _calls.Begin();
         }
+
+        var published = new List<Task<PublishResult>> { uplink.Publish(new(first, s_data))! };
+        await _grain.Called;
+        published.AddRange(rest.Select(name => uplink.Publish(new(name, s_data))!));
+        _time.Advance(TimeSpan.FromMilliseconds(5));
+        _grain.Release();
+        return published;
     }
 
     /// <summary>Time that stands still, and tells of the first that waits for it.</summary>

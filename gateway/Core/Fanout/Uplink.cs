@@ -145,17 +145,8 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, UplinkCalls call
         {
             try
             {
-                long began = calls.Begin();
-                GatewayBatchResult result;
-                try
-                {
-                    result = await (_grain ??= grain()).Submit(batch);
-                }
-                finally
-                {
-                    calls.End();
-                }
-
+                long began = time.GetTimestamp();
+                var result = await SubmitAsync(batch);
                 _failing = false;
                 for (int i = 0; i < waiting.Count; i++)
                 {
@@ -169,7 +160,7 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, UplinkCalls call
 
                 if (waiting.Count > 1 || HasPublications)
                 {
-                    await calls.GiveWayAsync(began);
+                    await calls.GiveWayAsync(time.GetElapsedTime(began));
                 }
             }
             catch (Exception exception)
@@ -191,6 +182,19 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, UplinkCalls call
                     await Task.Delay(RetryDelay, time);
                 }
             }
+        }
+    }
+
+    async Task<GatewayBatchResult> SubmitAsync(GatewayBatch batch)
+    {
+        calls.Begin();
+        try
+        {
+            return await (_grain ??= grain()).Submit(batch);
+        }
+        finally
+        {
+            calls.End();
         }
     }
 

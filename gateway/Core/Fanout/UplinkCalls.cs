@@ -17,24 +17,19 @@ sealed class UplinkCalls(TimeProvider time)
     /// <summary>As many keep the processors busy while others wait.</summary>
     public static int Many { get; } = 2 * Environment.ProcessorCount;
 
-    /// <summary>Returns when the call began.</summary>
-    public long Begin()
-    {
-        Interlocked.Increment(ref _underWay);
-        return time.GetTimestamp();
-    }
+    public void Begin() => Interlocked.Increment(ref _underWay);
 
     public void End() => Interlocked.Decrement(ref _underWay);
 
     /// <summary>After a call, on a channel whose publications come faster than calls return: completes when the next may be sent.</summary>
-    public Task GiveWayAsync(long began)
+    public Task GiveWayAsync(TimeSpan callTook)
     {
         if (Volatile.Read(ref _underWay) < Many)
         {
             return Task.CompletedTask;
         }
 
-        var pause = PauseFactor * time.GetElapsedTime(began);
+        var pause = PauseFactor * callTook;
         return Task.Delay(pause < LongestPause ? pause : LongestPause, time);
     }
 }
