@@ -61,7 +61,7 @@ public sealed class ChannelLogProperties
     static async Task<ChannelLog> OpenAsync(ChannelId channel, IChannelStore store, List<long> passedOn)
     {
         var log = new ChannelLog(
-            channel, store, new ChannelOptions(), TimeProvider.System, messages => passedOn.AddRange(messages.Select(m => m.Offset)), () => { }, () => { });
+            channel, store, new ChannelOptions(), TimeProvider.System, (messages, _) => passedOn.AddRange(messages.Select(m => m.Offset)), () => { }, () => { });
         await log.OpenAsync(TestContext.Current.CancellationToken);
         return log;
     }

@@ -11,6 +11,7 @@ public sealed class ChannelLogTests : IAsyncLifetime
     readonly ChannelId _channel = new(ChannelKind.Room, "/:" + Guid.NewGuid().ToString("N"));
     readonly ChannelOptions _options = new();
     readonly List<Message> _passedOn = [];
+    readonly List<Answer?> _answers = [];
     int _superseded;
     int _restarted;
 
@@ -55,6 +56,21 @@ public sealed class ChannelLogTests : IAsyncLifetime
         Assert.Equal(1, (await first)[0].Offset);
         Assert.Equal(Enumerable.Range(2, 20).Select(i => (long)i), (await Task.WhenAll(waiting)).Select(r => r[0].Offset));
         Assert.Equal(2, _store.Appends);
+    });
+
+    [Fact]
+    public Task An_answer_tells_of_an_append_only_where_that_is_all_of_its_call() => InTurns(async () =>
+    {
+        ChannelLog log = await Open();
+        var answer = new Answer("gateway");
+        _store.Hold();
+        Task<PublishResult[]> alone = log.PublishAsync([Say()], answer);
+        Task<PublishResult[]>[] together = [log.PublishAsync([Say()], new Answer("gateway")), log.PublishAsync([Say()], new Answer("other"))];
+
+        _store.Release();
+
+        await Task.WhenAll([alone, .. together]);
+        Assert.Equal([answer, null], _answers);
     });
 
     [Fact]
@@ -307,9 +323,15 @@ public sealed class ChannelLogTests : IAsyncLifetime
     static Task InTurns(Func<Task> test) => Task.Factory.StartNew(
         test, TestContext.Current.CancellationToken, TaskCreationOptions.None, new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler).Unwrap();
 
+    void OnAppended(IReadOnlyList<Message> messages, Answer? answer)
+    {
+        _passedOn.AddRange(messages);
+        _answers.Add(answer);
+    }
+
     async Task<ChannelLog> Open()
     {
-        var log = new ChannelLog(_channel, _store, _options, _time, _passedOn.AddRange, () => _superseded++, () => _restarted++);
+        var log = new ChannelLog(_channel, _store, _options, _time, OnAppended, () => _superseded++, () => _restarted++);
         await log.OpenAsync(TestContext.Current.CancellationToken);
         return log;
     }

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Gateway.Fanout;
+using OrleansRealtime.Gateways;
 
 namespace OrleansRealtime.Tests.Fanout;
 
@@ -11,14 +12,22 @@ public sealed class UplinkTests
     static readonly Payload s_data = new(PayloadKind.Binary, new byte[1000]);
 
     readonly HeldGrain _grain = new();
+    readonly List<ChannelMessages> _passedOn = [];
+    Task _passingOn = Task.CompletedTask;
 
     readonly ObservedTime _time = new();
     readonly UplinkCalls _calls;
 
     public UplinkTests() => _calls = new(_time);
 
+    Task PassOn(ChannelMessages messages)
+    {
+        _passedOn.Add(messages);
+        return _passingOn;
+    }
+
     Uplink NewUplink(string user = "ann", GatewayIdentity? gateway = null) =>
-        new(ChannelId.User(user), gateway ?? new(), _calls, () => _grain, _time, NullLogger.Instance);
+        new(ChannelId.User(user), gateway ?? new(), _calls, () => _grain, PassOn, _time, NullLogger.Instance);
 
     [Fact]
     public async Task More_than_may_wait_is_refused_as_overloaded_and_the_rest_is_published_in_order()
@@ -93,6 +102,47 @@ public sealed class UplinkTests
         await Eventually.True("nothing is under way", uplink.TryClose);
     }
 
+    [Fact]
+    public async Task What_the_answer_brings_is_passed_on_before_the_next_call()
+    {
+        var passingOn = new TaskCompletionSource();
+        _passingOn = passingOn.Task;
+        var uplink = NewUplink();
+        var first = uplink.Publish(new("first", s_data, "bob", "id"))!;
+        await _grain.Called;
+        var second = uplink.Publish(new("second", s_data))!;
+        _grain.Release();
+        await Eventually.True("it is passed on", () => _passedOn.Count == 1);
+
+        // Meanwhile another channel's whole way can be gone.
+        _passingOn = Task.CompletedTask;
+        await NewUplink("bob").Publish(new("other", s_data))!;
+        Assert.Equal(["first", "other"], _grain.Published);
+        passingOn.SetResult();
+        await Task.WhenAll(first, second);
+        Assert.Equal((ChannelId.User("ann"), "epoch"), (_passedOn[0].Channel, _passedOn[0].Epoch));
+        Assert.Equal([new Message(1, 5, "first", s_data, "bob", "id", Delivery.Durable, null)], _passedOn[0].Messages);
+        Assert.Equal([1, 2, 3], _passedOn.Select(m => Assert.Single(m.Messages).Offset));
+    }
+
+    [Fact]
+    public async Task What_had_been_published_before_is_not_passed_on_again()
+    {
+        _grain.Release();
+        Assert.True((await NewUplink().Publish(new("event", s_data, "bob", "again"))!).Duplicate);
+        Assert.Empty(_passedOn.SelectMany(m => m.Messages));
+    }
+
+    [Fact]
+    public async Task What_comes_together_or_while_much_is_under_way_or_has_no_place_in_the_log_comes_through_the_mailbox()
+    {
+        await Task.WhenAll(await PublishAsync(NewUplink(), 0, "alone", "two", "together"));
+        await NewUplink().Publish(new("transient", s_data, Delivery: Delivery.Transient))!;
+        await NewUplink().Publish(new("latest", s_data, Delivery: Delivery.Latest, Key: "key"))!;
+        await Task.WhenAll(await PublishAsync(NewUplink(), UplinkCalls.Many, "busy"));
+        Assert.Equal([true, false, false, false, false], _grain.Batches.Select(b => b.ByAnswer));
+    }
+
     /// <summary>The first is sent in a call that takes 5 ms, beside others; the rest comes meanwhile.</summary>
     async Task<List<Task<PublishResult>>> PublishAsync(Uplink uplink, int otherCalls, string first, params string[] rest)
     {
@@ -138,14 +188,17 @@ public sealed class UplinkTests
 
         public Task Called => _called.Task;
 
-        public void Release() => _released.SetResult();
+        public void Release() => _released.TrySetResult();
 
         public async Task<GatewayBatchResult> Submit(GatewayBatch batch)
         {
             Batches.Add(batch);
             _called.TrySetResult();
             await _released.Task;
-            return new(Head, [.. batch.Publications.Select(_ => new PublishResult(PublishStatus.Accepted, "epoch", ++_offset, 0, false))]);
+            return new(
+                Head,
+                [.. batch.Publications.Select(p => new PublishResult(PublishStatus.Accepted, "epoch", ++_offset, 5, p.MessageId == "again"))],
+                batch.ByAnswer);
         }
 
         public Task<PublishResult> Publish(Publication publication) => throw new NotSupportedException();

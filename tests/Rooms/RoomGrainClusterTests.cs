@@ -7,6 +7,7 @@ using OrleansRealtime.Channels;
 using OrleansRealtime.Channels.Sqlite;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Hosting;
+using OrleansRealtime.Mailboxes;
 using OrleansRealtime.Rooms;
 
 namespace OrleansRealtime.Tests.Rooms;
@@ -33,9 +34,9 @@ public sealed class TwoSilos : IAsyncLifetime
             silo.Services.AddSingleton(_store.GetRequiredService<IChannelStore>());
             silo.Services.AddSingleton<IInterestStore, NoInterestStore>();
             silo.AddMemoryGrainStorage("PubSubStore").AddMemoryGrainStorage("realtime");
-            silo.AddMemoryStreams(Mailbox.ProviderName);
+            silo.AddMailboxes();
         });
-        builder.ConfigureClient(client => client.AddMemoryStreams(Mailbox.ProviderName));
+        builder.ConfigureClient(client => client.AddMailboxes());
         Cluster = builder.Build();
         await Cluster.DeployAsync();
     }
@@ -79,6 +80,41 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
         Assert.Equal(Enumerable.Range(1, 20).Select(o => (long)o), result.Published.Select(p => p.Offset));
         await Eventually.True("the messages have come", () => gateway.Offsets.Count == 20, () => gateway.Offsets.Count);
         Assert.Single(gateway.Events.OfType<ChannelMessages>());
+    }
+
+    [Fact]
+    public async Task What_a_gateway_publishes_goes_back_by_the_answer_and_to_others_by_their_mailboxes()
+    {
+        var publisher = await GatewayAsync();
+        var other = await GatewayAsync();
+
+        Assert.True((await PublishAsync(publisher)).ByAnswer);
+        Assert.False((await PublishAsync(publisher, byAnswer: false)).ByAnswer);
+        await Eventually.True("both messages have come", () => other.Offsets.Count == 2);
+        await Eventually.True("the second has come to its publisher", () => publisher.Offsets.Count == 1);
+        Assert.Equal(2, publisher.Offsets[0]);
+    }
+
+    [Fact]
+    public async Task What_a_gateway_publishes_comes_behind_what_is_on_its_way_there()
+    {
+        var publisher = await GatewayAsync();
+        publisher.Stop();
+        await Room.Publish(new("before", Payload.Null));
+
+        Assert.False((await PublishAsync(publisher)).ByAnswer);
+        publisher.Continue();
+        await Eventually.True("both have come", () => publisher.Offsets.Count == 2);
+        Assert.Equal([1, 2], publisher.Offsets);
+        await Eventually.True("by the answer again", async () => (await PublishAsync(publisher)).ByAnswer);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_is_not_interested_gets_nothing_by_the_answer_either()
+    {
+        var publisher = await GatewayAsync();
+        await Room.Submit(publisher.Batch(interested: false));
+        Assert.False((await PublishAsync(publisher)).ByAnswer);
     }
 
     [Fact]
@@ -158,9 +194,13 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
         Assert.Equal(0, (await Room.Presence(1)).Members);
     }
 
+    Task<GatewayBatchResult> PublishAsync(TestGateway gateway, bool byAnswer = true) =>
+        Room.Submit(gateway.Batch(publications: [new("message", Payload.Null)], byAnswer: byAnswer));
+
     async Task<TestGateway> GatewayAsync()
     {
         var gateway = new TestGateway("gateway-" + Guid.NewGuid().ToString("n"));
+        gateway.Continue();
         await gateway.SubscribeAsync(silos.Cluster.Client);
         await Room.Submit(gateway.Batch(interested: true));
         return gateway;
@@ -170,6 +210,7 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
     sealed class TestGateway(string id)
     {
         readonly ConcurrentQueue<MailboxEvent> _events = new();
+        TaskCompletionSource _open = new();
 
         public string Id => id;
 
@@ -177,20 +218,25 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
 
         public IReadOnlyList<long> Offsets => [.. _events.OfType<ChannelMessages>().SelectMany(m => m.Messages).Select(m => m.Offset)];
 
-        public Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync(IClusterClient client) => client.GetStreamProvider(Mailbox.ProviderName)
+        public Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync(IClusterClient client) => client.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
             .GetStream<MailboxBatch>(Mailbox.StreamOf(id))
-            .SubscribeAsync((batch, _) =>
+            .SubscribeAsync(async (batch, _) =>
             {
+                await _open.Task;
                 foreach (var mailboxEvent in batch.Events)
                 {
                     _events.Enqueue(mailboxEvent);
                 }
-
-                return Task.CompletedTask;
             });
 
+        /// <summary>Deliveries do not return from here on.</summary>
+        public void Stop() => _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Continue() => _open.SetResult();
+
         public GatewayBatch Batch(
-            bool? interested = null, Publication[]? publications = null, PresenceCount[]? presence = null, bool complete = false, long number = 0) =>
-            new(id, interested, publications ?? [], presence ?? [], complete, Number: number);
+            bool? interested = null, Publication[]? publications = null, PresenceCount[]? presence = null, bool complete = false, long number = 0,
+            bool byAnswer = false) =>
+            new(id, interested, publications ?? [], presence ?? [], complete, Number: number, ByAnswer: byAnswer);
     }
 }

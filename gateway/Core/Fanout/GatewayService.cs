@@ -13,6 +13,7 @@ sealed partial class GatewayService(
     GatewayIdentity identity,
     GatewayHealth health,
     LocalChannels channels,
+    Uplinks uplinks,
     Comparisons comparisons,
     ClientConnections connections,
     UserQuestions questions,
@@ -41,6 +42,7 @@ sealed partial class GatewayService(
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         _mailbox = new(identity, cluster, OnMailboxAsync, Time);
+        uplinks.PassOn = channels.DeliverAsync;
         var answer = await JoinAsync(cancellationToken);
         (_silos, identity.Lease) = ([.. answer.Silos], answer.Lease);
         health.Answered(answer.LogAvailable);

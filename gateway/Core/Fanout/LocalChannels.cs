@@ -95,6 +95,18 @@ sealed class LocalChannels(
     /// <summary>The connections that get a channel's live messages.</summary>
     public IReadOnlyList<ClientConnection> AudienceOf(ChannelId id) => _channels.TryGetValue(id, out var channel) ? channel.Audience : [];
 
+    /// <summary>Hands messages of one channel to its audience, and writes.</summary>
+    public Task DeliverAsync(ChannelMessages messages)
+    {
+        var batch = new FanoutBatch();
+        if (_channels.TryGetValue(messages.Channel, out var channel))
+        {
+            channel.Deliver(messages, batch);
+        }
+
+        return batch.WriteAsync();
+    }
+
     /// <summary>Hands a batch from the mailbox to the audiences, and writes.</summary>
     public Task DeliverAsync(MailboxBatch mailbox)
     {

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateways;
 
 namespace OrleansRealtime.Gateway.Fanout;
 
@@ -7,7 +8,21 @@ namespace OrleansRealtime.Gateway.Fanout;
 /// The gateway's way up to one channel's grain: publications, interest and presence, gathered into batches. One call is in flight,
 /// so that everything arrives in the order in which it was given here, and a busy channel costs few calls.
 /// </summary>
-sealed class Uplink(ChannelId channel, GatewayIdentity gateway, UplinkCalls calls, Func<IChannelGrain> grain, TimeProvider time, ILogger logger)
+/// <param name="channel">Whose grain it calls.</param>
+/// <param name="gateway">Who calls.</param>
+/// <param name="calls">Those of all uplinks.</param>
+/// <param name="grain">The grain.</param>
+/// <param name="passOn">Passes on to the connections here what has been published and does not come through the mailbox.</param>
+/// <param name="time">Times calls and pauses.</param>
+/// <param name="logger">Where failures are logged.</param>
+sealed class Uplink(
+    ChannelId channel,
+    GatewayIdentity gateway,
+    UplinkCalls calls,
+    Func<IChannelGrain> grain,
+    Func<ChannelMessages, Task> passOn,
+    TimeProvider time,
+    ILogger logger)
 {
     /// <summary>Publications of one call at most.</summary>
     const int BatchCount = 256;
@@ -148,6 +163,11 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, UplinkCalls call
                 long began = time.GetTimestamp();
                 var result = await SubmitAsync(batch);
                 _failing = false;
+                if (result.ByAnswer)
+                {
+                    await PassOnAsync(batch, result);
+                }
+
                 for (int i = 0; i < waiting.Count; i++)
                 {
                     waiting[i].SetResult(result.Published[i]);
@@ -183,6 +203,21 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, UplinkCalls call
                 }
             }
         }
+    }
+
+    /// <summary>Before the next call, so that what is published here is passed on in order.</summary>
+    Task PassOnAsync(GatewayBatch batch, GatewayBatchResult result)
+    {
+        var messages = new List<Message>(batch.Publications.Length);
+        for (int i = 0; i < result.Published.Length; i++)
+        {
+            if (result.Published[i] is { Status: PublishStatus.Accepted, Duplicate: false } published)
+            {
+                messages.Add(batch.Publications[i].ToMessage(published.Offset, published.Time));
+            }
+        }
+
+        return passOn(new(channel, result.Published[0].Epoch, new(messages)));
     }
 
     async Task<GatewayBatchResult> SubmitAsync(GatewayBatch batch)
@@ -225,7 +260,7 @@ sealed class Uplink(ChannelId channel, GatewayIdentity gateway, UplinkCalls call
             _waitingBytes -= bytes;
             batch = new(
                 gateway.Id, _interested, [.. publications], [.. _presence.Values], _presenceIsComplete, _position, gateway.Lease,
-                gateway.NextBatch());
+                gateway.NextBatch(), publications is [{ Delivery: Delivery.Durable }] && _publications.Count == 0 && !calls.AreMany);
             declared = _declared;
             if (_presence.Count > 0)
             {

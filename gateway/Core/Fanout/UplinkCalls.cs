@@ -21,10 +21,12 @@ sealed class UplinkCalls(TimeProvider time)
 
     public void End() => Interlocked.Decrement(ref _underWay);
 
+    public bool AreMany => Volatile.Read(ref _underWay) >= Many;
+
     /// <summary>After a call, on a channel whose publications come faster than calls return: completes when the next may be sent.</summary>
     public Task GiveWayAsync(TimeSpan callTook)
     {
-        if (Volatile.Read(ref _underWay) < Many)
+        if (!AreMany)
         {
             return Task.CompletedTask;
         }

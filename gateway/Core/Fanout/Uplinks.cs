@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateways;
 
 namespace OrleansRealtime.Gateway.Fanout;
 
@@ -8,6 +9,10 @@ namespace OrleansRealtime.Gateway.Fanout;
 sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvider time, ILogger<Uplinks> logger)
 {
     readonly UplinkCalls _calls = new(time);
+
+    /// <summary>Passes on what has been published here and does not come through the mailbox.</summary>
+    public Func<ChannelMessages, Task> PassOn { get; set; } = static _ => Task.CompletedTask;
+
     readonly ConcurrentDictionary<ChannelId, Uplink> _uplinks = new();
 
     public Task<PublishResult> PublishAsync(ChannelId channel, Publication publication)
@@ -52,10 +57,11 @@ sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvid
 
     // A closed uplink that is still listed is replaced.
     Uplink Get(ChannelId channel) => _uplinks.GetOrAdd(
-        channel, static (id, self) => new Uplink(id, self.Gateway, self.Calls, () => self.Cluster.GetChannel(id), self.Time, self.Logger),
-        new Context(gateway, _calls, cluster, time, logger));
+        channel, static (id, self) => new Uplink(id, self.Gateway, self.Calls, () => self.Cluster.GetChannel(id), self.PassOn, self.Time, self.Logger),
+        new Context(gateway, _calls, cluster, PassOn, time, logger));
 
-    readonly record struct Context(GatewayIdentity Gateway, UplinkCalls Calls, IClusterClient Cluster, TimeProvider Time, ILogger Logger);
+    readonly record struct Context(
+        GatewayIdentity Gateway, UplinkCalls Calls, IClusterClient Cluster, Func<ChannelMessages, Task> PassOn, TimeProvider Time, ILogger Logger);
 }
 
 /// <summary>Who this gateway is: a new id at every start, so that nothing of an earlier life is taken for its own.</summary>

@@ -73,6 +73,7 @@ public readonly record struct PublishResult(
 /// Ascends with each call of the gateway. A call that was given up may arrive all the same, when a silo that hung goes on: what it says of interest and presence does not
 /// count where a later one has been here. 0 where that cannot be.
 /// </param>
+/// <param name="ByAnswer">The gateway can pass what it publishes here on to its own connections when the answer comes. See <see cref="GatewayBatchResult.ByAnswer"/>.</param>
 [GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.GatewayBatch")]
 public sealed record GatewayBatch(
     [property: Id(0)] string GatewayId,
@@ -82,7 +83,8 @@ public sealed record GatewayBatch(
     [property: Id(4)] bool PresenceIsComplete,
     [property: Id(5)] Cursor? Position = null,
     [property: Id(6)] long Lease = 0,
-    [property: Id(7)] long Number = 0);
+    [property: Id(7)] long Number = 0,
+    [property: Id(8)] bool ByAnswer = false);
 
 /// <summary>
 /// How many connections a gateway holds for somebody. Absolute, so that it may be repeated. In a room the key is the user;
@@ -96,10 +98,12 @@ public readonly record struct PresenceCount(
     [property: Id(2)] string? Transport = null);
 
 /// <param name="Published">One for each publication, in order.</param>
+/// <param name="ByAnswer">True where the gateway is to pass the publications on to its connections itself: they do not come through its mailbox.</param>
 [GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("OrleansRealtime.GatewayBatchResult")]
 public sealed record GatewayBatchResult(
     [property: Id(0)] ChannelHead Head,
-    [property: Id(1)] PublishResult[] Published);
+    [property: Id(1)] PublishResult[] Published,
+    [property: Id(2)] bool ByAnswer = false);
 
 /// <summary>
 /// Which messages to read, always returned in ascending order. <see cref="After"/>: those that follow a cursor.

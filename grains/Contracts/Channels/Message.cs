@@ -24,7 +24,11 @@ public sealed record Publication(
     [property: Id(2)] string? From = null,
     [property: Id(3)] string? MessageId = null,
     [property: Id(4)] Delivery Delivery = Delivery.Durable,
-    [property: Id(5)] string? Key = null);
+    [property: Id(5)] string? Key = null)
+{
+    /// <summary>What it is once the channel has accepted it.</summary>
+    public Message ToMessage(long offset, long time) => new(offset, time, Event, Data, From, MessageId, Delivery, Key);
+}
 
 /// <summary>A message as the channel accepted it.</summary>
 /// <param name="Offset">Durable: the place in the log, from 1. Latest: the value's revision, from 1. Transient: 0.</param>

@@ -127,9 +127,10 @@ abstract class ChannelGrain : Grain, IChannelGrain
             await Log.CompareAsync(position);
         }
 
-        PublishResult[] published = batch.Publications.Length == 0 ? [] : await Log.PublishAsync(batch.Publications);
+        var answer = batch.ByAnswer ? new Answer(batch.GatewayId) : null;
+        PublishResult[] published = batch.Publications.Length == 0 ? [] : await Log.PublishAsync(batch.Publications, answer);
         await declaring;
-        return new(Log.Head, published);
+        return new(Log.Head, published, answer is { Delivers: true });
     }
 
     public Task<HistoryPage> Read(HistoryQuery query) => Log.ReadAsync(query);
@@ -308,14 +309,28 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
     void UpdateInterested() => _interested = [.. _gateways.Keys];
 
-    void OnAppended(IReadOnlyList<Message> messages)
+    void OnAppended(IReadOnlyList<Message> messages, Answer? answer)
     {
         if (_interested.Length == 0)
         {
             return;
         }
 
-        PostToAll(new ChannelMessages(Channel, Log.Head.Epoch, new(messages)));
+        // Only where nothing else is on its way there: the publisher's gateway gets everything in the order in which it happened here.
+        string? byAnswer = answer is not null && _services.Outboxes.IsIdle(answer.GatewayId) ? answer.GatewayId : null;
+        var posted = new ChannelMessages(Channel, Log.Head.Epoch, new(messages));
+        foreach (string gatewayId in _interested)
+        {
+            if (gatewayId == byAnswer)
+            {
+                answer!.Delivers = true;
+            }
+            else
+            {
+                _services.Outboxes.Post(gatewayId, posted);
+            }
+        }
+
         _lastAppend = _services.Time.GetTimestamp();
         _headTimer ??= this.RegisterGrainTimer(
             _ => RepeatHead(),

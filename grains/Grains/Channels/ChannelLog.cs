@@ -8,7 +8,9 @@ namespace OrleansRealtime.Channels;
 /// made, so the order of offsets is the order in which publications arrived.
 /// </para>
 /// </summary>
-/// <param name="appended">Told of every batch the store has accepted, in order, before its publishers are.</param>
+/// <param name="appended">
+/// Told of every batch the store has accepted, in order, before its publishers are; and which answer will tell of it, where that is all of one call.
+/// </param>
 /// <param name="superseded">Told when the store shows that another activation owns the channel.</param>
 /// <param name="restarted">Told when the log goes on in a new epoch, because the store has lost messages.</param>
 sealed class ChannelLog(
@@ -16,7 +18,7 @@ sealed class ChannelLog(
     IChannelStore store,
     ChannelOptions options,
     TimeProvider time,
-    Action<IReadOnlyList<Message>> appended,
+    Action<IReadOnlyList<Message>, Answer?> appended,
     Action superseded,
     Action restarted)
 {
@@ -89,9 +91,9 @@ sealed class ChannelLog(
     /// <summary>
     /// Publishes in order and completes when the store has all of it. Transient messages are passed on at once, beside the log.
     /// </summary>
-    public Task<PublishResult[]> PublishAsync(IReadOnlyList<Publication> publications)
+    public Task<PublishResult[]> PublishAsync(IReadOnlyList<Publication> publications, Answer? answer = null)
     {
-        var group = new Group(publications);
+        var group = new Group(publications, answer);
         long bytes = 0;
         List<Message>? transient = null;
         for (int i = 0; i < publications.Count; i++)
@@ -100,7 +102,7 @@ sealed class ChannelLog(
             bytes += publication.Data.Bytes.Length;
             if (publication.Delivery == Delivery.Transient)
             {
-                var message = ToMessage(publication, 0, Now());
+                var message = publication.ToMessage(0, Now());
                 (transient ??= []).Add(message);
                 group.Results[i] = new(PublishStatus.Accepted, _epoch, 0, message.Time, false);
             }
@@ -112,7 +114,7 @@ sealed class ChannelLog(
 
         if (transient is not null)
         {
-            appended(transient);
+            appended(transient, null);
         }
 
         if (group.Logged == 0)
@@ -306,7 +308,7 @@ sealed class ChannelLog(
                     }
 
                     Commit(batch);
-                    appended(batch);
+                    appended(batch, groups is [var only] ? only.Answer : null);
                 }
 
                 foreach (var group in groups)
@@ -365,7 +367,7 @@ sealed class ChannelLog(
         }
         else if (_head > before.Offset && _tail.Covers(before.Offset))
         {
-            appended(_tail.After(before.Offset, int.MaxValue));
+            appended(_tail.After(before.Offset, int.MaxValue), null);
         }
     }
 
@@ -401,7 +403,7 @@ sealed class ChannelLog(
                     }
                 }
 
-                var message = ToMessage(publication, publication.Delivery == Delivery.Durable ? ++offset : ++revision, now);
+                var message = publication.ToMessage(publication.Delivery == Delivery.Durable ? ++offset : ++revision, now);
                 batch.Add(message);
                 group.Results[i] = new(PublishStatus.Accepted, _epoch, message.Offset, message.Time, false);
                 if (publication.MessageId is { } newId)
@@ -469,12 +471,11 @@ sealed class ChannelLog(
 
     long Clock() => time.GetUtcNow().ToUnixTimeMilliseconds();
 
-    static Message ToMessage(Publication publication, long offset, long now) => new(
-        offset, now, publication.Event, publication.Data, publication.From, publication.MessageId, publication.Delivery, publication.Key);
-
     /// <summary>Publications that came together and are acknowledged together.</summary>
-    sealed class Group(IReadOnlyList<Publication> publications)
+    sealed class Group(IReadOnlyList<Publication> publications, Answer? answer)
     {
+        public Answer? Answer { get; } = answer;
+
         public IReadOnlyList<Publication> Publications { get; } = publications;
 
         public PublishResult[] Results { get; } = new PublishResult[publications.Count];

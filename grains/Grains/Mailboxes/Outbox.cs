@@ -18,6 +18,9 @@ sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> o
     public void Post(string gatewayId, MailboxEvent mailboxEvent) =>
         _outboxes.GetOrAdd(gatewayId, static (id, self) => self.Create(id), this).Post(mailboxEvent);
 
+    /// <summary>Whether everything that was posted for the gateway has been delivered, or lost.</summary>
+    public bool IsIdle(string gatewayId) => !_outboxes.TryGetValue(gatewayId, out var outbox) || outbox.IsIdle;
+
     /// <summary>The gateway is gone: what waits for it is dropped.</summary>
     public void Remove(string gatewayId)
     {
@@ -81,6 +84,18 @@ sealed partial class Outbox(
 
     /// <summary>How long nothing has been posted.</summary>
     public TimeSpan Silence => time.GetElapsedTime(Volatile.Read(ref _posted));
+
+    /// <summary>Whether nothing waits or is being sent.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return !_sending;
+            }
+        }
+    }
 
     public void Post(MailboxEvent mailboxEvent)
     {
