@@ -21,6 +21,7 @@ sealed class UplinkCalls(TimeProvider time)
 
     public void End() => Interlocked.Decrement(ref _underWay);
 
+    /// <summary>Whether there are enough to keep the processors busy.</summary>
     public bool AreMany => Volatile.Read(ref _underWay) >= Many;
 
     /// <summary>After a call, on a channel whose publications come faster than calls return: completes when the next may be sent.</summary>
