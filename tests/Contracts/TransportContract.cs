@@ -173,6 +173,10 @@ public abstract class TransportContract(IContractHost host)
             await Eventually.True("the delivery is known", async () => await _host.DeliveredAsync(user) == 2);
         }
 
+        // Until a gateway sees that a client has gone, what comes is handed to that client.
+        using var self = await _host.RestAsync(user);
+        await Eventually.True(
+            "no connection is left", async () => (await self.GetStringAsync($"/api/users/{user}/connections")).Contains("\"connections\":[]", StringComparison.Ordinal));
         await SendDirectAsync(rest, user, "later");
         await using var second = await JoinAsync(user);
         Assert.Equal("later", (await second.NextAsync("direct")).Text);
