@@ -1,7 +1,5 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Orleans.Streams;
 using Orleans.TestingHost;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Channels.Sqlite;
@@ -9,6 +7,7 @@ using OrleansRealtime.Gateways;
 using OrleansRealtime.Hosting;
 using OrleansRealtime.Mailboxes;
 using OrleansRealtime.Rooms;
+using OrleansRealtime.Tests.Mailboxes;
 
 namespace OrleansRealtime.Tests.Rooms;
 
@@ -194,49 +193,33 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
         Assert.Equal(0, (await Room.Presence(1)).Members);
     }
 
-    Task<GatewayBatchResult> PublishAsync(TestGateway gateway, bool byAnswer = true) =>
+    Task<GatewayBatchResult> PublishAsync(RoomGateway gateway, bool byAnswer = true) =>
         Room.Submit(gateway.Batch(publications: [new("message", Payload.Null)], byAnswer: byAnswer));
 
-    async Task<TestGateway> GatewayAsync()
+    async Task<RoomGateway> GatewayAsync()
     {
-        var gateway = new TestGateway("gateway-" + Guid.NewGuid().ToString("n"));
-        gateway.Continue();
-        await gateway.SubscribeAsync(silos.Cluster.Client);
+        var gateway = new RoomGateway(await TestGateway.StartAsync(silos.Cluster.Client, "gateway-" + Guid.NewGuid().ToString("n")));
         await Room.Submit(gateway.Batch(interested: true));
         return gateway;
     }
 
-    /// <summary>A gateway's side of the mailbox, and nothing else of it.</summary>
-    sealed class TestGateway(string id)
+    /// <summary>The gateway's end of a mailbox, and what it says to the room.</summary>
+    sealed class RoomGateway(TestGateway mailbox)
     {
-        readonly ConcurrentQueue<MailboxEvent> _events = new();
-        TaskCompletionSource _open = new();
+        public string Id => mailbox.Id;
 
-        public string Id => id;
+        public IReadOnlyList<MailboxEvent> Events => [.. mailbox.Batches.SelectMany(b => b.Events)];
 
-        public IReadOnlyList<MailboxEvent> Events => [.. _events];
-
-        public IReadOnlyList<long> Offsets => [.. _events.OfType<ChannelMessages>().SelectMany(m => m.Messages).Select(m => m.Offset)];
-
-        public Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync(IClusterClient client) => client.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
-            .GetStream<MailboxBatch>(Mailbox.StreamOf(id))
-            .SubscribeAsync(async (batch, _) =>
-            {
-                await _open.Task;
-                foreach (var mailboxEvent in batch.Events)
-                {
-                    _events.Enqueue(mailboxEvent);
-                }
-            });
+        public IReadOnlyList<long> Offsets => [.. Events.OfType<ChannelMessages>().SelectMany(m => m.Messages).Select(m => m.Offset)];
 
         /// <summary>Deliveries do not return from here on.</summary>
-        public void Stop() => _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public void Stop() => mailbox.Stop();
 
-        public void Continue() => _open.SetResult();
+        public void Continue() => mailbox.Continue();
 
         public GatewayBatch Batch(
             bool? interested = null, Publication[]? publications = null, PresenceCount[]? presence = null, bool complete = false, long number = 0,
             bool byAnswer = false) =>
-            new(id, interested, publications ?? [], presence ?? [], complete, Number: number, ByAnswer: byAnswer);
+            new(mailbox.Id, interested, publications ?? [], presence ?? [], complete, Number: number, ByAnswer: byAnswer);
     }
 }

@@ -9,11 +9,10 @@ namespace OrleansRealtime.Gateway.Fanout;
 sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvider time, ILogger<Uplinks> logger)
 {
     readonly UplinkCalls _calls = new(time);
+    readonly ConcurrentDictionary<ChannelId, Uplink> _uplinks = new();
 
     /// <summary>Passes on what has been published here and does not come through the mailbox.</summary>
     public Func<ChannelMessages, Task> PassOn { get; set; } = static _ => Task.CompletedTask;
-
-    readonly ConcurrentDictionary<ChannelId, Uplink> _uplinks = new();
 
     public Task<PublishResult> PublishAsync(ChannelId channel, Publication publication)
     {

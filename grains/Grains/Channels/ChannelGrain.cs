@@ -158,12 +158,15 @@ abstract class ChannelGrain : Grain, IChannelGrain
     {
     }
 
-    /// <summary>Posts an event to every interested gateway.</summary>
-    protected void PostToAll(MailboxEvent mailboxEvent)
+    /// <summary>Posts an event to every interested gateway, but for one where that has it already.</summary>
+    protected void PostToAll(MailboxEvent mailboxEvent, string? except = null)
     {
         foreach (string gatewayId in _interested)
         {
-            _services.Outboxes.Post(gatewayId, mailboxEvent);
+            if (gatewayId != except)
+            {
+                _services.Outboxes.Post(gatewayId, mailboxEvent);
+            }
         }
     }
 
@@ -317,20 +320,12 @@ abstract class ChannelGrain : Grain, IChannelGrain
         }
 
         // Only where nothing else is on its way there: the publisher's gateway gets everything in the order in which it happened here.
-        string? byAnswer = answer is not null && _services.Outboxes.IsIdle(answer.GatewayId) ? answer.GatewayId : null;
-        var posted = new ChannelMessages(Channel, Log.Head.Epoch, new(messages));
-        foreach (string gatewayId in _interested)
+        if (answer is not null && _gateways.ContainsKey(answer.GatewayId) && _services.Outboxes.IsIdle(answer.GatewayId))
         {
-            if (gatewayId == byAnswer)
-            {
-                answer!.Delivers = true;
-            }
-            else
-            {
-                _services.Outboxes.Post(gatewayId, posted);
-            }
+            answer.Delivers = true;
         }
 
+        PostToAll(new ChannelMessages(Channel, Log.Head.Epoch, new(messages)), except: answer is { Delivers: true } ? answer.GatewayId : null);
         _lastAppend = _services.Time.GetTimestamp();
         _headTimer ??= this.RegisterGrainTimer(
             _ => RepeatHead(),
