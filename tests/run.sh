@@ -45,12 +45,13 @@ report=$(mktemp)
 trap 'rm -f "$log" "$report"' EXIT
 number() { sed -n "s/^ *$1: \([0-9]*\).*/\1/p" "$log" | tail -n 1; }
 counted() { node -p "JSON.parse(require('fs').readFileSync('$report', 'utf8')).$1" 2>/dev/null; }
-passed=0 failed=0 status=0
+passed=0 failed=0 status=0 failures=
 
 if [ $# -eq 0 ]; then
   (cd clients/js && npx vitest run --reporter=default --reporter=json --outputFile.json="$report") || status=1
   passed=$(counted numPassedTests) failed=$(counted numFailedTests)
   passed=${passed:-0} failed=${failed:-0}
+  [ "$failed" = 0 ] || failures=$(counted "testResults.flatMap(f => f.assertionResults).filter(a => a.status === 'failed').map(a => 'failed ' + a.fullName).join('\\n')")
 fi
 
 dotnet run --no-build --project tests -- --timeout 15m --no-ansi --progress off "$@" 2>&1 | tee "$log"
@@ -61,5 +62,11 @@ unsuccessful=$(number failed)
 passed=$((passed + ${succeeded:-0}))
 failed=$((failed + ${unsuccessful:-0}))
 [ "$status" -ne 0 ] && [ "$failed" = 0 ] && failed=1
+
+# What failed, once more: the logs of the suites stand between that and the last line. The first lines of each say why.
+if [ "$status" -ne 0 ]; then
+  echo "$failures"
+  awk '/^[^ ]/ { shown = /^failed / ? 25 : 0 } shown-- > 0' "$log"
+fi
 echo "$passed passed, $failed failed"
 exit "$status"
