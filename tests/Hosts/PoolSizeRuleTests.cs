@@ -54,16 +54,28 @@ public sealed class PoolSizeRuleTests
     public void While_all_threads_are_blocked_there_may_be_more_than_processors()
     {
         var rule = Small(2);
-        Assert.Equal([2, 4, 8, 16, 32, 64, 64], Enumerable.Range(0, 7).Select(_ => StandingStill(rule, used: 0.1)));
+        Assert.Equal([2, 4, 8, 16, 32, 64, 64], Enumerable.Range(0, 7).Select(_ => StandingStill(rule, blocked: true)));
         Assert.Equal(64, After(rule, Long, used: 0));
         Assert.Equal(1, Least(rule, used: 0));
+    }
+
+    [Fact]
+    public void Threads_that_were_blocked_go_as_fast_as_they_came()
+    {
+        var rule = Small(3);
+        while (StandingStill(rule, blocked: true) < 64)
+        {
+        }
+
+        MeasurementsUntilFewer(rule);
+        Assert.Equal([16, 8, 4, 3, 2, 1], Enumerable.Range(0, 6).Select(_ => After(rule, Short, used: 0)));
     }
 
     [Fact]
     public void Threads_that_compute_for_long_are_joined_by_one_for_each_processor()
     {
         var rule = Small(4);
-        Assert.Equal([4, 4], Enumerable.Range(0, 2).Select(_ => StandingStill(rule, used: 1)));
+        Assert.Equal([4, 4], Enumerable.Range(0, 2).Select(_ => StandingStill(rule, blocked: false)));
     }
 
     /// <summary>The threads that are left when a load has lasted.</summary>
@@ -97,9 +109,9 @@ public sealed class PoolSizeRuleTests
         return rule;
     }
 
-    static int StandingStill(PoolSizeRule rule, double used)
+    static int StandingStill(PoolSizeRule rule, bool blocked)
     {
-        rule.StandsStill(used);
+        rule.StandsStill(blocked);
         return rule.Threads;
     }
 

@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using ThreadState = System.Diagnostics.ThreadState;
+
 namespace OrleansRealtime.Hosting;
 
 /// <summary>
@@ -10,6 +13,9 @@ static class PoolSize
 
     /// <summary>Looks that are taken together.</summary>
     const int Looks = 10;
+
+    /// <summary>Processors in use from which on threads that get nothing done have something long to do.</summary>
+    const double Computing = 0.5;
 
     /// <summary>Begins, unless the runtime has been told how many threads there are to be.</summary>
     public static void Keep()
@@ -47,7 +53,12 @@ static class PoolSize
             // Where this thread had to wait as well, it is not the pool alone that stood still.
             if (now.Pending > 0 && now.Completed == last.Completed && now.Since(last) < Pause * 2)
             {
-                rule.StandsStill(now.UsedSince(last));
+                bool computes = now.UsedSince(last) >= Computing;
+                if (computes || AllWait())
+                {
+                    rule.StandsStill(blocked: !computes);
+                }
+
                 return;
             }
 
@@ -56,6 +67,15 @@ static class PoolSize
         }
 
         rule.Measured(last.Since(start) * ((double)waiting / Looks / Math.Max(last.Completed - start.Completed, 1)), last.UsedSince(start));
+    }
+
+    /// <summary>
+    /// Whether no thread of the process could run, but for this one. Where one could and does not get to, other processes have the processors, and more threads would not help.
+    /// </summary>
+    static bool AllWait()
+    {
+        using var process = Process.GetCurrentProcess();
+        return process.Threads.Cast<ProcessThread>().Count(static thread => thread.ThreadState is ThreadState.Running or ThreadState.Ready or ThreadState.Standby) <= 1;
     }
 
     /// <summary>The least that may be at work is at work at once; fewer than now are when the most is less for a moment.</summary>
@@ -93,9 +113,6 @@ sealed class PoolSizeRule(int processors)
     /// <summary>The share of their time that the threads that stay may be busy.</summary>
     const double Busy = 0.6;
 
-    /// <summary>Processors in use below which threads that get nothing done are blocked, and do not only have something long to do.</summary>
-    const double Blocked = 0.5;
-
     /// <summary>Measurements that show too little work before there are fewer threads: at first, and at most. They double where fewer soon turned out to be too few.</summary>
     const int FirstPatience = 5, LastPatience = 1500;
 
@@ -112,8 +129,8 @@ sealed class PoolSizeRule(int processors)
     public int Threads { get; private set; } = processors;
 
     /// <summary>Work waited, and none was done for a while.</summary>
-    /// <param name="used">How many processors the process used meanwhile.</param>
-    public void StandsStill(double used) => Grow(used < Blocked ? Math.Max(Math.Min(Threads * 2, MostForBlocked), _processors) : _processors);
+    /// <param name="blocked">Whether the threads are blocked, and do not only have something long to do.</param>
+    public void StandsStill(bool blocked) => Grow(blocked ? Math.Max(Math.Min(Threads * 2, MostForBlocked), _processors) : _processors);
 
     /// <param name="wait">How long work waited for a thread on the average.</param>
     /// <param name="used">How many processors the process used.</param>
@@ -126,7 +143,8 @@ sealed class PoolSizeRule(int processors)
         }
         else if (used < (Threads - 1) * Busy && --_left < 0)
         {
-            Threads--;
+            // Threads that are no longer blocked go as fast as they came.
+            Threads = Threads > _processors ? Math.Max(Threads / 2, _processors) : Threads - 1;
             _sinceFewer = 0;
         }
     }

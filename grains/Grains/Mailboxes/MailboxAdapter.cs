@@ -8,6 +8,8 @@ namespace OrleansRealtime.Mailboxes;
 sealed class MailboxAdapter(string name, StreamProviderDirection direction, IServiceProvider services)
     : IQueueAdapterFactory, IQueueAdapter, IQueueAdapterCache
 {
+    readonly Lazy<MailboxLanes> _lanes = new(services.GetRequiredService<MailboxLanes>);
+
     public string Name => name;
 
     /// <summary>False: a subscriber cannot ask for what it has had. The log is there for that.</summary>
@@ -25,24 +27,27 @@ sealed class MailboxAdapter(string name, StreamProviderDirection direction, ISer
 
     public IQueueAdapterCache GetQueueAdapterCache() => this;
 
-    public IStreamQueueMapper GetStreamQueueMapper() => services.GetRequiredService<MailboxLanes>();
+    public IStreamQueueMapper GetStreamQueueMapper() => _lanes.Value;
 
     public Task<IStreamFailureHandler> GetDeliveryFailureHandler(QueueId queueId) =>
         Task.FromResult<IStreamFailureHandler>(new NoOpStreamDeliveryFailureHandler());
 
     public Task QueueMessageBatchAsync<T>(
-        StreamId streamId, IEnumerable<T> events, StreamSequenceToken? token, Dictionary<string, object>? requestContext) =>
-        services.GetRequiredService<IGrainFactory>().GetGrain<IMailboxGrain>(streamId.GetKeyAsString())
-            .Post([.. events.Cast<MailboxBatch>()]);
+        StreamId streamId, IEnumerable<T> events, StreamSequenceToken? token, Dictionary<string, object>? requestContext)
+    {
+        MailboxBatch[] batches = [.. events.Cast<MailboxBatch>()];
+        return _lanes.Value.TryPostHere(streamId, batches)
+            ?? services.GetRequiredService<IGrainFactory>().GetGrain<IMailboxGrain>(streamId.GetKeyAsString()).Post(batches);
+    }
 
     public IQueueAdapterReceiver CreateReceiver(QueueId queueId)
     {
-        var lane = services.GetRequiredService<MailboxLanes>().Get(queueId);
+        var lane = _lanes.Value.Get(queueId);
 
         // The caller is the agent. Its id is what it registers with pub-sub as the streams' producer.
         lane.Agent = services.GetRequiredService<IGrainContextAccessor>().GrainContext.GrainId;
         return lane;
     }
 
-    public IQueueCache CreateQueueCache(QueueId queueId) => services.GetRequiredService<MailboxLanes>().Get(queueId);
+    public IQueueCache CreateQueueCache(QueueId queueId) => _lanes.Value.Get(queueId);
 }

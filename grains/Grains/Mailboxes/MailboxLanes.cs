@@ -12,11 +12,15 @@ namespace OrleansRealtime.Mailboxes;
 sealed partial class MailboxLanes(
     IServiceProvider services,
     MailboxSubscriptions subscriptions,
+    TimeProvider time,
     ILogger<MailboxLanes> logger)
     : QueueBalancerBase(services, logger), IStreamQueueMapper
 {
     /// <summary>How long what comes for a gateway without a subscription is dropped before it is looked for one again.</summary>
     static readonly TimeSpan Unsubscribed = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long after a call to its grain a mailbox is taken to be here still.</summary>
+    static readonly TimeSpan Here = TimeSpan.FromSeconds(10);
 
     readonly Lock _lock = new();
     readonly Dictionary<StreamId, GatewayMailbox> _mailboxes = [];
@@ -44,7 +48,22 @@ sealed partial class MailboxLanes(
         }
     }
 
-    /// <summary>Completes when the batches were delivered, or dropped.</summary>
+    /// <summary>
+    /// For the outboxes of this silo: as <see cref="PostAsync"/>, without the call, where the mailbox's grain has been called here lately. Null where it has not: then the grain is to be
+    /// called, which keeps it where it is.
+    /// </summary>
+    public Task? TryPostHere(StreamId streamId, MailboxBatch[] batches)
+    {
+        GatewayMailbox? mailbox;
+        lock (_lock)
+        {
+            _mailboxes.TryGetValue(streamId, out mailbox);
+        }
+
+        return mailbox is not null && time.GetElapsedTime(mailbox.GrainCalled) < Here ? mailbox.PostAsync(batches) : null;
+    }
+
+    /// <summary>For the mailbox's grain. Completes when the batches were delivered, or dropped.</summary>
     /// <exception cref="OrleansException">The silo stops, and they were not delivered.</exception>
     public Task PostAsync(string gatewayId, MailboxBatch[] batches)
     {
@@ -60,7 +79,8 @@ sealed partial class MailboxLanes(
             }
         }
 
-        var delivered = mailbox!.PostAsync(batches);
+        mailbox!.GrainCalled = time.GetTimestamp();
+        var delivered = mailbox.PostAsync(batches);
         if (!known)
         {
             _ = ConnectAsync(mailbox);
