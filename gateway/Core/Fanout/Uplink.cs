@@ -46,6 +46,7 @@ sealed class Uplink(
     bool _presenceIsComplete;
     int _waitingBytes;
     bool _sending;
+    bool _used;
     bool _failing;
     bool _closed;
 
@@ -119,12 +120,14 @@ sealed class Uplink(
         return declared.Task;
     }
 
-    /// <summary>Closes the uplink where nothing is under way.</summary>
+    /// <summary>Closes the uplink where nothing has been under way since this was called last.</summary>
     public bool TryClose()
     {
         lock (_lock)
         {
-            return _closed = !_sending;
+            _closed = !_sending && !_used;
+            _used = false;
+            return _closed;
         }
     }
 
@@ -147,7 +150,7 @@ sealed class Uplink(
             return;
         }
 
-        _sending = true;
+        _sending = _used = true;
 
         // Not on the caller's thread: what others give meanwhile joins the batch.
         ThreadPool.UnsafeQueueUserWorkItem(static self => _ = self.SendAsync(), this, preferLocal: true);

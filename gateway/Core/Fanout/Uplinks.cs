@@ -42,7 +42,7 @@ sealed class Uplinks(GatewayIdentity gateway, IClusterClient cluster, TimeProvid
         return declared;
     }
 
-    /// <summary>Drops the uplinks on which nothing is under way; they keep no state.</summary>
+    /// <summary>Drops the uplinks on which nothing has been under way since the last time; they keep no state.</summary>
     public void Sweep()
     {
         foreach (var (channel, uplink) in _uplinks)

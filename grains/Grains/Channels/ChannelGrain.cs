@@ -13,6 +13,7 @@ sealed class ChannelServices(
     Outboxes outboxes,
     SiloDepartures departures,
     ChannelHousekeeping housekeeping,
+    HeadRepeater heads,
     TimeProvider time,
     ILoggerFactory loggers)
 {
@@ -27,6 +28,8 @@ sealed class ChannelServices(
     public SiloDepartures Departures { get; } = departures;
 
     public ChannelHousekeeping Housekeeping { get; } = housekeeping;
+
+    public HeadRepeater Heads { get; } = heads;
 
     public TimeProvider Time { get; } = time;
 
@@ -56,8 +59,10 @@ abstract class ChannelGrain : Grain, IChannelGrain
     /// <summary>The silos that had gone when the leases were last asked after, and whether some have not been since.</summary>
     volatile int _departures;
     volatile bool _unwatched;
-    IGrainTimer? _headTimer;
     long _lastAppend;
+
+    /// <summary>Whether the head is still to be repeated.</summary>
+    bool _headWaits;
 
     protected ChannelGrain(ChannelKind kind, ChannelServices services)
     {
@@ -101,6 +106,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         _services.Housekeeping.Remove(this);
+        _services.Heads.Remove(this);
 
         // What has been accepted is kept and on its way before another silo takes over.
         await Log.WhenAppendedAsync().WaitAsync(cancellationToken);
@@ -326,27 +332,36 @@ abstract class ChannelGrain : Grain, IChannelGrain
         }
 
         PostToAll(new ChannelMessages(Channel, Log.Head.Epoch, new(messages)), except: answer is { Delivers: true } ? answer.GatewayId : null);
-        _lastAppend = _services.Time.GetTimestamp();
-        _headTimer ??= this.RegisterGrainTimer(
-            _ => RepeatHead(),
-            (object?)null,
-            new GrainTimerCreationOptions(Options.HeadRepetition, Timeout.InfiniteTimeSpan) { Interleave = true });
+        Volatile.Write(ref _lastAppend, _services.Time.GetTimestamp());
+        WaitForSilence();
     }
 
-    /// <summary>Once, some time after the last publication: before that every publication shows where the log ends.</summary>
-    Task RepeatHead()
-    {
-        var rest = Options.HeadRepetition - _services.Time.GetElapsedTime(_lastAppend);
-        if (rest > TimeSpan.Zero)
-        {
-            _headTimer!.Change(rest, Timeout.InfiniteTimeSpan);
-            return Task.CompletedTask;
-        }
+    /// <summary>How long nothing has been published. On any thread.</summary>
+    internal TimeSpan Silence => _services.Time.GetElapsedTime(Volatile.Read(ref _lastAppend));
 
-        _headTimer!.Dispose();
-        _headTimer = null;
-        PostToAll(new HeadRepeated(Channel, Log.Head));
-        return Task.CompletedTask;
+    /// <summary>
+    /// Once, some time after the last publication: before that every publication shows where the log ends. For <see cref="HeadRepeater"/>, on any thread.
+    /// </summary>
+    internal void RepeatHead() => GrainContext.Scheduler.QueueAction(() =>
+    {
+        _headWaits = false;
+        if (Silence < Options.HeadRepetition)
+        {
+            WaitForSilence();
+        }
+        else
+        {
+            PostToAll(new HeadRepeated(Channel, Log.Head));
+        }
+    });
+
+    void WaitForSilence()
+    {
+        if (!_headWaits)
+        {
+            _headWaits = true;
+            _services.Heads.Add(this);
+        }
     }
 
     void OnSuperseded()

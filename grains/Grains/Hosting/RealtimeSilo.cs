@@ -157,6 +157,7 @@ public static class RealtimeSilo
         silo.Services.TryAddSingleton(TimeProvider.System);
         silo.Services.AddSingleton<SiloDepartures>();
         silo.Services.AddSingleton<ChannelHousekeeping>().AddHostedService(services => services.GetRequiredService<ChannelHousekeeping>());
+        silo.Services.AddSingleton<HeadRepeater>().AddHostedService(services => services.GetRequiredService<HeadRepeater>());
         silo.Services.AddSingleton<Outboxes>();
         silo.Services.AddSingleton<MailboxSubscriptions>();
         silo.Services.AddSingleton<ChannelServices>();
