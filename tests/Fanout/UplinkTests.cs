@@ -62,6 +62,18 @@ public sealed class UplinkTests
     }
 
     [Fact]
+    public async Task It_is_closed_once_nothing_has_been_under_way_for_a_while()
+    {
+        _grain.Release();
+        var uplink = NewUplink();
+        await uplink.Publish(new("message", s_data))!;
+
+        Assert.False(uplink.TryClose());
+        await Eventually.True("it can be closed", uplink.TryClose);
+        Assert.Null(uplink.Publish(new("message", s_data)));
+    }
+
+    [Fact]
     public async Task Calls_are_numbered_by_the_gateway()
     {
         _grain.Release();

@@ -39,6 +39,20 @@ public sealed class MailboxTests
     }
 
     [Fact]
+    public async Task Only_the_silo_that_has_the_mailbox_can_do_without_calling_its_grain()
+    {
+        await using var cluster = await MailboxCluster.StartAsync(2);
+        var gateway = await cluster.ReceivingGatewayAsync();
+        int here = await cluster.SiloOfAsync(gateway);
+        Task? Post(int silo, long offset) =>
+            cluster.Silo<MailboxLanes>(silo).TryPostHere(Mailbox.StreamOf(gateway.Id), [new([TestGateway.Event(offset)], Lost: false)]);
+
+        Assert.Null(Post(1 - here, 2));
+        await Post(here, 3)!;
+        Assert.Equal([1, 3], gateway.Offsets);
+    }
+
+    [Fact]
     public async Task A_batch_of_a_megabyte_arrives_as_it_was_sent()
     {
         await using var cluster = await MailboxCluster.StartAsync(1);
