@@ -32,7 +32,7 @@ public sealed class ChannelOptions
     /// <summary>Bytes of <see cref="TailCount"/> at most.</summary>
     public int TailBytes { get; set; } = 256 << 10;
 
-    /// <summary>How long after the last publication the head is repeated, so that a lost last message is noticed.</summary>
+    /// <summary>How long after the last publication the head is repeated (at most a quarter of it later), so that a lost last message is noticed.</summary>
     public TimeSpan HeadRepetition { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Rooms with more members than this tell the number of members only, and name nobody who comes or goes.</summary>
