@@ -106,10 +106,10 @@ abstract class ChannelGrain : Grain, IChannelGrain
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         _services.Housekeeping.Remove(this);
-        _services.Heads.Remove(this);
 
         // What has been accepted is kept and on its way before another silo takes over.
         await Log.WhenAppendedAsync().WaitAsync(cancellationToken);
+        _services.Heads.Remove(this);
         await _services.Outboxes.WhenSentAsync(_interested).WaitAsync(cancellationToken);
     }
 

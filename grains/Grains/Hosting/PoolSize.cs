@@ -14,7 +14,7 @@ static class PoolSize
     /// <summary>Looks that are taken together.</summary>
     const int Looks = 10;
 
-    /// <summary>Processors in use from which on threads that get nothing done have something long to do.</summary>
+    /// <summary>Processors in use above which threads that get nothing done have something long to do.</summary>
     const double Computing = 0.5;
 
     /// <summary>Begins, unless the runtime has been told how many threads there are to be.</summary>
@@ -53,7 +53,7 @@ static class PoolSize
             // Where this thread had to wait as well, it is not the pool alone that stood still.
             if (now.Pending > 0 && now.Completed == last.Completed && now.Since(last) < Pause * 2)
             {
-                bool computes = now.UsedSince(last) >= Computing;
+                bool computes = now.UsedSince(last) > Computing;
                 if (computes || AllWait())
                 {
                     rule.StandsStill(blocked: !computes);
