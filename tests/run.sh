@@ -44,14 +44,14 @@ log=$(mktemp)
 report=$(mktemp)
 trap 'rm -f "$log" "$report"' EXIT
 number() { sed -n "s/^ *$1: \([0-9]*\).*/\1/p" "$log" | tail -n 1; }
-counted() { node -p "JSON.parse(require('fs').readFileSync('$report', 'utf8')).$1" 2>/dev/null; }
+reported() { node -p "JSON.parse(require('fs').readFileSync('$report', 'utf8')).$1" 2>/dev/null; }
 passed=0 failed=0 status=0 failures=
 
 if [ $# -eq 0 ]; then
   (cd clients/js && npx vitest run --reporter=default --reporter=json --outputFile.json="$report") || status=1
-  passed=$(counted numPassedTests) failed=$(counted numFailedTests)
+  passed=$(reported numPassedTests) failed=$(reported numFailedTests)
   passed=${passed:-0} failed=${failed:-0}
-  [ "$failed" = 0 ] || failures=$(counted "testResults.flatMap(f => f.assertionResults).filter(a => a.status === 'failed').map(a => 'failed ' + a.fullName).join('\\n')")
+  [ "$failed" = 0 ] || failures=$(reported "testResults.flatMap(f => f.assertionResults).filter(a => a.status === 'failed').map(a => 'failed ' + a.fullName).join('\\n')")
 fi
 
 dotnet run --no-build --project tests -- --timeout 15m --no-ansi --progress off "$@" 2>&1 | tee "$log"

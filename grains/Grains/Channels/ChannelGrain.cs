@@ -1,40 +1,8 @@
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Mailboxes;
 
 namespace OrleansRealtime.Channels;
-
-/// <summary>What every channel's grain needs of its silo.</summary>
-sealed class ChannelServices(
-    IChannelStore store,
-    IInterestStore interests,
-    IOptions<ChannelOptions> options,
-    Outboxes outboxes,
-    SiloDepartures departures,
-    ChannelHousekeeping housekeeping,
-    HeadRepeater heads,
-    TimeProvider time,
-    ILoggerFactory loggers)
-{
-    public IChannelStore Store { get; } = store;
-
-    public IInterestStore Interests { get; } = interests;
-
-    public ChannelOptions Options { get; } = options.Value;
-
-    public Outboxes Outboxes { get; } = outboxes;
-
-    public SiloDepartures Departures { get; } = departures;
-
-    public ChannelHousekeeping Housekeeping { get; } = housekeeping;
-
-    public HeadRepeater Heads { get; } = heads;
-
-    public TimeProvider Time { get; } = time;
-
-    public ILogger Logger { get; } = loggers.CreateLogger("OrleansRealtime.Channels");
-}
 
 /// <summary>
 /// Owns one channel: its log, the gateways that want its events, and who is there through each of them.
@@ -60,9 +28,6 @@ abstract class ChannelGrain : Grain, IChannelGrain
     volatile int _departures;
     volatile bool _unwatched;
     long _lastAppend;
-
-    /// <summary>Whether the head is still to be repeated.</summary>
-    bool _headWaits;
 
     protected ChannelGrain(ChannelKind kind, ChannelServices services)
     {
@@ -333,7 +298,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
 
         PostToAll(new ChannelMessages(Channel, Log.Head.Epoch, new(messages)), except: answer is { Delivers: true } ? answer.GatewayId : null);
         Volatile.Write(ref _lastAppend, _services.Time.GetTimestamp());
-        WaitForSilence();
+        _services.Heads.Add(this);
     }
 
     /// <summary>How long nothing has been published. On any thread.</summary>
@@ -344,25 +309,15 @@ abstract class ChannelGrain : Grain, IChannelGrain
     /// </summary>
     internal void RepeatHead() => GrainContext.Scheduler.QueueAction(() =>
     {
-        _headWaits = false;
         if (Silence < Options.HeadRepetition)
         {
-            WaitForSilence();
+            _services.Heads.Add(this);
         }
         else
         {
             PostToAll(new HeadRepeated(Channel, Log.Head));
         }
     });
-
-    void WaitForSilence()
-    {
-        if (!_headWaits)
-        {
-            _headWaits = true;
-            _services.Heads.Add(this);
-        }
-    }
 
     void OnSuperseded()
     {

@@ -20,7 +20,6 @@ sealed class GatewayMailbox(StreamId streamId)
     readonly List<Reader> _readers = [];
     Action? _changed;
     long _next = 1;
-    long _grainCalled;
 
     /// <summary>Something was dropped that no reader has been told of.</summary>
     bool _lost;
@@ -31,12 +30,8 @@ sealed class GatewayMailbox(StreamId streamId)
 
     public StreamId StreamId => streamId;
 
-    /// <summary>When the mailbox's grain was called last.</summary>
-    public long GrainCalled
-    {
-        get => Volatile.Read(ref _grainCalled);
-        set => Volatile.Write(ref _grainCalled, value);
-    }
+    /// <summary>When the mailbox's grain was called last. Under the lock of <see cref="MailboxLanes"/>.</summary>
+    public long GrainCalled { get; set; }
 
     /// <summary>Whether its agent had readers for it and has none any more: the gateway's subscription is gone.</summary>
     public bool IsAbandoned

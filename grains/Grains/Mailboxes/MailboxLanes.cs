@@ -57,10 +57,13 @@ sealed partial class MailboxLanes(
         GatewayMailbox? mailbox;
         lock (_lock)
         {
-            _mailboxes.TryGetValue(streamId, out mailbox);
+            if (!_mailboxes.TryGetValue(streamId, out mailbox) || time.GetElapsedTime(mailbox.GrainCalled) >= Here)
+            {
+                return null;
+            }
         }
 
-        return mailbox is not null && time.GetElapsedTime(mailbox.GrainCalled) < Here ? mailbox.PostAsync(batches) : null;
+        return mailbox.PostAsync(batches);
     }
 
     /// <summary>For the mailbox's grain. Completes when the batches were delivered, or dropped.</summary>
@@ -77,9 +80,10 @@ sealed partial class MailboxLanes(
             {
                 _mailboxes.Add(streamId, mailbox = new GatewayMailbox(streamId));
             }
+
+            mailbox!.GrainCalled = time.GetTimestamp();
         }
 
-        mailbox!.GrainCalled = time.GetTimestamp();
         var delivered = mailbox.PostAsync(batches);
         if (!known)
         {
