@@ -96,6 +96,9 @@ public sealed class PublisherEventTests(HandlerHost shared) : IClassFixture<Hand
     {
         var hub = new SignalRTransport(messagePack: false).Build(_host.Address, await _host.TokenAsync(_name, "&role=admin"));
         await hub.StartAsync(Token);
+
+        // Answered after the connection has its inbox and the notifications; the start is not.
+        await hub.InvokeAsync<object>("Inbox", Token);
         return hub;
     }
 

@@ -201,9 +201,11 @@ public sealed class RedisOutageTests
     static async Task<RedisServer> StartReplicaAsync(RedisServer primary)
     {
         var replica = await RedisServer.StartAsync(false, "--replicaof", "127.0.0.1", $"{primary.Port}");
+
+        // For its primary a replica is "online" before that has sent it anything but the snapshot.
         await Eventually.True(
-            "the replica is online",
-            async () => (await primary.CommandAsync("INFO replication")).Contains("state=online", StringComparison.Ordinal),
+            "the replica is connected",
+            async () => (await replica.CommandAsync("INFO replication")).Contains("master_link_status:up", StringComparison.Ordinal),
             () => replica.Log);
         return replica;
     }
