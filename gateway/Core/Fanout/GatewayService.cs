@@ -108,7 +108,7 @@ sealed partial class GatewayService(
     /// <summary>Subscribes to the mailbox and takes a lease. A cluster whose silos cannot reach their Redis at the moment is waited for, as one without silos is.</summary>
     async Task<HeartbeatAnswer> JoinAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        for (bool said = false; ; said = true)
         {
             try
             {
@@ -117,7 +117,11 @@ sealed partial class GatewayService(
             }
             catch (Exception exception) when (exception is OrleansException or TimeoutException)
             {
-                NotJoined(exception);
+                if (!said)
+                {
+                    NotJoined(exception);
+                }
+
                 await Task.Delay(JoinPause, Time, cancellationToken);
             }
         }
@@ -193,7 +197,7 @@ sealed partial class GatewayService(
     [LoggerMessage(4, LogLevel.Warning, "The lease was lost, or nothing has come through the mailbox ({Seconds:0.0} s); the mailbox is connected again and all channels are declared.")]
     partial void MailboxSilent(double seconds);
 
-    [LoggerMessage(6, LogLevel.Warning, "The cluster does not let the gateway in yet; it is tried again every second.")]
+    [LoggerMessage(6, LogLevel.Warning, "The cluster does not let the gateway in yet; it is tried again every second. Said once until it does.")]
     partial void NotJoined(Exception exception);
 
     [LoggerMessage(5, LogLevel.Information, "The gateway shuts down; {Connections} connections are sent away.")]
