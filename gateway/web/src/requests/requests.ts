@@ -61,6 +61,7 @@ export class Requests extends Model {
     this.flush();
   }
 
+  /** Once its time is over the question goes from the screen, and nothing is answered: whoever asked has been told by the server that it was too late. */
   #ask(from: string | undefined, text: string, timeout: number): Promise<string> {
     return new Promise((resolve, reject) => {
       const id = ++this.#last;
@@ -69,11 +70,7 @@ export class Requests extends Model {
         this.asked = this.asked.filter((other) => other.id !== id);
         this.flush();
       };
-      const refuse = (why: string) => {
-        close();
-        reject(new RefusedError(why));
-      };
-      const timer = setTimeout(() => refuse('Nobody answered.'), timeout);
+      const timer = setTimeout(close, timeout);
       this.asked = [
         ...this.asked,
         {
@@ -84,7 +81,10 @@ export class Requests extends Model {
             close();
             resolve(answer);
           },
-          refuse: () => refuse('Declined.'),
+          refuse: () => {
+            close();
+            reject(new RefusedError('Declined.'));
+          },
         },
       ];
       this.flush();
