@@ -88,12 +88,47 @@ public sealed class GatewayMailboxTests
         Take(reader);
         Take(reader);
         Assert.Equal(0, Delivered);
+
+        // Nothing may come that would wake the agent: those who post wait for this.
         pin.Dispose();
-        Post(1);
-        Take(reader);
-        Take(reader);
-        Assert.Equal(4, Delivered);
+        Assert.Equal(3, Delivered);
         Assert.False(_mailbox.IsAbandoned);
+    }
+
+    [Fact]
+    public void A_reader_that_the_agent_does_not_wake_any_more_holds_up_nobody()
+    {
+        using var forgotten = _mailbox.Read();
+        using var reader = _mailbox.Read();
+        Take(forgotten);
+        Take(reader);
+        Post(1);
+        Assert.True(_mailbox.TryRing(out _));
+        Take(reader);
+        Take(reader);
+        Assert.Equal(0, Delivered);
+        _mailbox.RemoveForgotten();
+        Assert.Equal(1, Delivered);
+        Assert.False(_mailbox.IsAbandoned);
+    }
+
+    [Fact]
+    public void A_reader_that_delivers_or_has_not_been_rung_for_is_not_forgotten()
+    {
+        using var delivering = _mailbox.Read();
+        using var resting = _mailbox.Read();
+        Post(1);
+        Assert.True(_mailbox.TryRing(out _));
+        Take(delivering);
+        Take(resting);
+        Take(resting);
+        Post(1);
+        _mailbox.RemoveForgotten();
+        Take(resting);
+        Take(resting);
+        Assert.Equal(0, Delivered);
+        Take(delivering);
+        Assert.Equal(1, Delivered);
     }
 
     [Fact]

@@ -138,6 +138,49 @@ public sealed class MailboxTests
     }
 
     [Fact]
+    public async Task However_subscriptions_come_and_go_the_gateway_gets_what_is_posted_after_its_newest()
+    {
+        const int rounds = 150;
+        await using var cluster = await MailboxCluster.StartAsync(2);
+        var gateway = await TestGateway.StartAsync(cluster.Cluster.Client, "gateway");
+        var newest = await gateway.SubscribeAsync();
+        var subscriptions = cluster.Silo<MailboxSubscriptions>();
+        for (int round = 1; round <= rounds; round++)
+        {
+            if (round % 2 == 0)
+            {
+                // A gateway that has heard nothing for a while.
+                var former = newest;
+                newest = await gateway.SubscribeAsync();
+                await former.UnsubscribeAsync();
+            }
+            else
+            {
+                // One whose lease ends just when it is back; what was removed with the others is noticed by the silence that follows.
+                var removed = subscriptions.RemoveAsync(gateway.Id);
+                newest = await gateway.SubscribeAsync();
+                await removed;
+                if (!await subscriptions.AnyAsync(Mailbox.StreamOf(gateway.Id)))
+                {
+                    newest = await gateway.SubscribeAsync();
+                }
+            }
+
+            for (int silo = 0; silo < 2; silo++)
+            {
+                int offset = (2 * round) + silo;
+                await Eventually.True(
+                    $"what silo {silo} has posted in round {round} has come",
+                    () =>
+                    {
+                        cluster.Silo<Outboxes>(silo).Post(gateway.Id, TestGateway.Event(offset));
+                        return gateway.Batches.Any(batch => batch.Events.OfType<HeadRepeated>().Any(head => head.Head.Offset == offset));
+                    });
+            }
+        }
+    }
+
+    [Fact]
     public async Task While_Redis_is_away_events_flow()
     {
         await using var cluster = await MailboxCluster.StartAsync(2);

@@ -31,7 +31,7 @@ sealed class TestGateway(IClusterClient client, string id)
         return gateway;
     }
 
-    public Task SubscribeAsync() => client.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
+    public Task<StreamSubscriptionHandle<MailboxBatch>> SubscribeAsync() => client.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
         .GetStream<MailboxBatch>(Mailbox.StreamOf(id))
         .SubscribeAsync(async (batch, _) =>
         {

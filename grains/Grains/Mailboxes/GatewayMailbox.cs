@@ -21,6 +21,9 @@ sealed class GatewayMailbox(StreamId streamId)
     Action? _changed;
     long _next = 1;
 
+    /// <summary>The newest batch that the agent was rung for.</summary>
+    long _rungFor;
+
     /// <summary>Something was dropped that no reader has been told of.</summary>
     bool _lost;
     bool _rung;
@@ -105,7 +108,27 @@ sealed class GatewayMailbox(StreamId streamId)
                 return false;
             }
 
+            _rungFor = newest.Number;
             return _rung = true;
+        }
+    }
+
+    /// <summary>
+    /// For an agent that comes back after it was rung for: a reader that it has not woken then is one that it does not know any more, and would hold up what others have delivered.
+    /// Orleans 10.4.2 leaves one behind where a subscription ends while its consumer is being asked where to begin.
+    /// </summary>
+    public void RemoveForgotten()
+    {
+        lock (_lock)
+        {
+            for (int i = _readers.Count - 1; i >= 0; i--)
+            {
+                if (_readers[i].IsAtRest && _readers[i].Next <= _rungFor)
+                {
+                    _readers.RemoveAt(i);
+                    RemoveDelivered();
+                }
+            }
         }
     }
 
@@ -167,6 +190,11 @@ sealed class GatewayMailbox(StreamId streamId)
 
     void RemoveDelivered()
     {
+        if (_readers.Count == 0)
+        {
+            return;
+        }
+
         long delivered = _readers.Min(static reader => reader.Delivered);
         if (delivered >= First)
         {
@@ -191,6 +219,9 @@ sealed class GatewayMailbox(StreamId streamId)
         /// <summary>The number of the newest batch that was delivered.</summary>
         public long Delivered { get; private set; }
 
+        /// <summary>Whether the agent found nothing to take when it came last. It comes again when it is rung for.</summary>
+        public bool IsAtRest { get; private set; }
+
         public IBatchContainer? GetCurrent(out Exception? exception)
         {
             exception = null;
@@ -212,11 +243,13 @@ sealed class GatewayMailbox(StreamId streamId)
                 long first = mailbox.First;
                 if (mailbox._waiting.Count == 0 || Next >= mailbox._next)
                 {
+                    IsAtRest = _taken == 0;
                     _current = null;
                     _taking = false;
                     return false;
                 }
 
+                IsAtRest = false;
                 bool lost = _failed || Next < first;
                 Next = Math.Max(Next, first);
                 _current = mailbox._waiting[(int)(Next++ - first)].Batch;
@@ -251,6 +284,7 @@ sealed class GatewayMailbox(StreamId streamId)
             lock (mailbox._lock)
             {
                 mailbox._readers.Remove(this);
+                mailbox.RemoveDelivered();
                 changed = mailbox._changed;
             }
 

@@ -13,6 +13,7 @@ sealed class MailboxLane(QueueId queue, MailboxLanes lanes) : IQueueAdapterRecei
     static readonly TimeSpan ReadWait = TimeSpan.FromSeconds(5);
 
     readonly SemaphoreSlim _changed = new(0, 1);
+    readonly HashSet<StreamId> _had = [];
     volatile GatewayMailbox? _mailbox;
 
     public QueueId Queue => queue;
@@ -20,8 +21,15 @@ sealed class MailboxLane(QueueId queue, MailboxLanes lanes) : IQueueAdapterRecei
     /// <summary>Known once the agent has been started.</summary>
     public GrainId Agent { get; set; }
 
+    /// <summary>
+    /// Not twice the same stream: of one whose subscription ended while another began, the agent may keep a record, of which pub-sub does not know any more, and would then neither register
+    /// the stream again nor be told of its subscriptions. Under the lock of <see cref="MailboxLanes"/>, as is <see cref="Take"/>.
+    /// </summary>
+    public bool CanTake(StreamId stream) => !_had.Contains(stream);
+
     public void Take(GatewayMailbox mailbox)
     {
+        _had.Add(mailbox.StreamId);
         _mailbox = mailbox;
         mailbox.Attach(Changed);
     }
@@ -36,6 +44,7 @@ sealed class MailboxLane(QueueId queue, MailboxLanes lanes) : IQueueAdapterRecei
         {
             if (_mailbox is { } mailbox)
             {
+                mailbox.RemoveForgotten();
                 if (mailbox.IsAbandoned)
                 {
                     _mailbox = null;

@@ -7,7 +7,7 @@ namespace OrleansRealtime.Mailboxes;
 /// <summary>
 /// The mailboxes that are in this silo, and a lane for each whose gateway subscribes to it. A lane is what Orleans takes for a queue, hence this is the
 /// stream provider's balancer. Lanes are never taken from their agents, only used again for other gateways: there are as many as there have been
-/// gateways at a time.
+/// gateways at a time, and one more each time that a gateway comes again after its subscription had ended.
 /// </summary>
 sealed partial class MailboxLanes(
     IServiceProvider services,
@@ -25,7 +25,7 @@ sealed partial class MailboxLanes(
     readonly Lock _lock = new();
     readonly Dictionary<StreamId, GatewayMailbox> _mailboxes = [];
     readonly List<MailboxLane> _lanes = [];
-    readonly Queue<MailboxLane> _free = new();
+    readonly List<MailboxLane> _free = [];
 
     public override IEnumerable<QueueId> GetMyQueues()
     {
@@ -112,7 +112,7 @@ sealed partial class MailboxLanes(
 
             lock (_lock)
             {
-                _free.Enqueue(lane);
+                _free.Add(lane);
             }
         }
     }
@@ -168,14 +168,16 @@ sealed partial class MailboxLanes(
         bool added;
         lock (_lock)
         {
-            added = !_free.TryDequeue(out var lane);
-            if (added)
+            var lane = _free.Find(lane => lane.CanTake(mailbox.StreamId));
+            added = lane is null;
+            if (lane is null)
             {
                 uint number = (uint)_lanes.Count;
                 _lanes.Add(lane = new MailboxLane(QueueId.GetQueueId(Mailbox.ProviderName, number, number), this));
             }
 
-            lane!.Take(mailbox);
+            _free.Remove(lane);
+            lane.Take(mailbox);
         }
 
         if (added)

@@ -71,6 +71,9 @@ sealed partial class Outbox(
     /// <summary>Pause after a failed send: the stream is away, and asking at once would only cost.</summary>
     static readonly TimeSpan FailurePause = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How long a send may take, as long as a call to a grain. The gateway takes nothing, or does not get it.</summary>
+    static readonly TimeSpan SendLimit = TimeSpan.FromSeconds(30);
+
     readonly string _id = Guid.NewGuid().ToString("n");
     readonly Lock _lock = new();
     readonly Queue<MailboxEvent> _waiting = new();
@@ -146,7 +149,7 @@ sealed partial class Outbox(
         {
             try
             {
-                await send(batch, null);
+                await send(batch, null).WaitAsync(SendLimit, time);
                 _failing = false;
             }
             catch (Exception exception)
