@@ -83,11 +83,13 @@ export class Network {
       this.#servers.delete(server);
       client.end();
     });
+    const sent = new Sent();
     let deaf = false;
     client.on('data', (bytes) => {
       if (this.#blocked?.test(bytes.toString('latin1'))) return void client.destroy();
       server.write(bytes);
-      if (!this.#dropped?.pattern.test(unmasked(bytes))) return;
+      const text = sent.textOf(bytes);
+      if (!this.#dropped?.pattern.test(text)) return;
       deaf = true;
       const { resolve } = this.#dropped;
       this.#dropped = undefined;
@@ -103,11 +105,35 @@ export class Network {
   }
 }
 
-/** What clients send by WebSocket is masked (RFC 6455, 5.3). */
-function unmasked(bytes: Buffer): string {
-  if (bytes.length < 6 || (bytes[0]! & 0x80) === 0 || (bytes[1]! & 0x80) === 0) return bytes.toString('latin1');
-  const length = bytes[1]! & 0x7f;
-  const at = length === 126 ? 4 : length === 127 ? 10 : 2;
-  const mask = bytes.subarray(at, at + 4);
-  return Buffer.from(bytes.subarray(at + 4).map((byte, index) => byte ^ mask[index % 4]!)).toString('latin1');
+/** Reads what one client sends, in pieces of any size: HTTP as it is, and by WebSocket frames, which are masked (RFC 6455, 5.2 and 5.3). */
+class Sent {
+  #upgraded = false;
+  #rest: Buffer = Buffer.alloc(0);
+
+  /** The text of the frames that are complete with these bytes. */
+  textOf(bytes: Buffer): string {
+    if (!this.#upgraded) {
+      const text = bytes.toString('latin1');
+      // Frames follow the server's answer, so they are never in the same piece.
+      this.#upgraded = /\r\nupgrade: websocket\r\n/i.test(text);
+      return text;
+    }
+    this.#rest = Buffer.concat([this.#rest, bytes]);
+    let text = '';
+    for (let frame = this.#frame(); frame; frame = this.#frame()) text += frame.toString('latin1');
+    return text;
+  }
+
+  #frame(): Buffer | undefined {
+    const bytes = this.#rest;
+    if (bytes.length < 2) return undefined;
+    const short = bytes[1]! & 0x7f;
+    const maskAt = short === 126 ? 4 : short === 127 ? 10 : 2;
+    if (bytes.length < maskAt + 4) return undefined;
+    const length = short === 126 ? bytes.readUInt16BE(2) : short === 127 ? Number(bytes.readBigUInt64BE(2)) : short;
+    const end = maskAt + 4 + length;
+    if (bytes.length < end) return undefined;
+    this.#rest = bytes.subarray(end);
+    return bytes.subarray(maskAt + 4, end).map((byte, index) => byte ^ bytes[maskAt + (index % 4)]!) as Buffer;
+  }
 }
