@@ -22,10 +22,11 @@ sealed partial class GatewayGrain(
     readonly long _lease = Random.Shared.NextInt64(1, long.MaxValue);
     bool _alive;
     long _renewed;
+    long _checked;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _renewed = time.GetTimestamp();
+        _renewed = _checked = time.GetTimestamp();
         var period = options.Value.Lease / 5;
         this.RegisterGrainTimer(_ => CheckLease(), (object?)null, new GrainTimerCreationOptions(period, period) { Interleave = true, KeepAlive = true });
         return Task.CompletedTask;
@@ -60,11 +61,21 @@ sealed partial class GatewayGrain(
 
     async Task CheckLease()
     {
-        if (time.GetElapsedTime(_renewed) < options.Value.Lease)
+        if (time.GetElapsedTime(_checked) > options.Value.Lease / 2)
         {
-            return;
+            // This silo has stood still. Heartbeats may wait here, or have gone to another activation since the silo was declared dead: it is not for this one to say who is alive.
+            _renewed = time.GetTimestamp();
+        }
+        else if (time.GetElapsedTime(_renewed) >= options.Value.Lease)
+        {
+            await EndLapsed();
         }
 
+        _checked = time.GetTimestamp();
+    }
+
+    async Task EndLapsed()
+    {
         if (_alive || _channels.Count > 0)
         {
             Lapsed(this.GetPrimaryKeyString(), _channels.Count);

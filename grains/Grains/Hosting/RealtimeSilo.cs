@@ -68,6 +68,9 @@ public static class RealtimeSilo
                 membership.ProbeTimeout = cluster.ProbeTimeout;
                 membership.NumMissedProbesLimit = cluster.MissedProbes;
 
+                // A silo from which anything has come within this, times the missed probes, does not count as dead. Orleans takes four times the probe's own.
+                membership.MaxProbeTimeout = cluster.ProbeTimeout * 2;
+
                 // So that silos which start after all others were killed do not wait for these for long.
                 membership.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
                 membership.NumMissedTableIAmAliveLimit = 2;

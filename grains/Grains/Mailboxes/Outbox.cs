@@ -2,13 +2,15 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Orleans.Configuration;
 using Orleans.Streams;
 using OrleansRealtime.Gateways;
 
 namespace OrleansRealtime.Mailboxes;
 
 /// <summary>The outboxes of this silo, one for each gateway that its grains have something for.</summary>
-sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> options, TimeProvider time, ILogger<Outboxes> logger)
+sealed class Outboxes(
+    IServiceProvider services, IOptions<GatewayLeaseOptions> options, IOptions<SiloMessagingOptions> messaging, TimeProvider time, ILogger<Outboxes> logger)
 {
     /// <summary>How long an outbox that nothing is posted to is kept.</summary>
     static readonly TimeSpan KeptIdle = TimeSpan.FromMinutes(10);
@@ -46,7 +48,9 @@ sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> o
         }
 
         var stream = services.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName).GetStream<MailboxBatch>(Mailbox.StreamOf(gatewayId));
-        return new(gatewayId, stream.OnNextAsync, options.Value, time, logger);
+
+        // Not every send is a call, but none takes longer than one may.
+        return new(gatewayId, stream.OnNextAsync, messaging.Value.ResponseTimeout, options.Value, time, logger);
     }
 }
 
@@ -56,11 +60,12 @@ sealed class Outboxes(IServiceProvider services, IOptions<GatewayLeaseOptions> o
 /// </summary>
 /// <param name="gatewayId">Whose mailbox it is, for the log.</param>
 /// <param name="send">Sends to the mailbox stream.</param>
+/// <param name="sendTime">How long a send may take.</param>
 /// <param name="options">The bounds.</param>
 /// <param name="time">Times the pause after a failure.</param>
 /// <param name="logger">Where drops and failures are logged.</param>
 sealed partial class Outbox(
-    string gatewayId, Func<MailboxBatch, StreamSequenceToken?, Task> send, GatewayLeaseOptions options, TimeProvider time, ILogger logger)
+    string gatewayId, Func<MailboxBatch, StreamSequenceToken?, Task> send, TimeSpan sendTime, GatewayLeaseOptions options, TimeProvider time, ILogger logger)
 {
     /// <summary>Events of one send at most: coalescing pays up to about here, and one send must not hold the next up for long.</summary>
     const int BatchEvents = 256;
@@ -70,9 +75,6 @@ sealed partial class Outbox(
 
     /// <summary>Pause after a failed send: the stream is away, and asking at once would only cost.</summary>
     static readonly TimeSpan FailurePause = TimeSpan.FromMilliseconds(200);
-
-    /// <summary>How long a send may take, as long as a call to a grain. The gateway takes nothing, or does not get it.</summary>
-    static readonly TimeSpan SendLimit = TimeSpan.FromSeconds(30);
 
     readonly string _id = Guid.NewGuid().ToString("n");
     readonly Lock _lock = new();
@@ -149,7 +151,7 @@ sealed partial class Outbox(
         {
             try
             {
-                await send(batch, null).WaitAsync(SendLimit, time);
+                await send(batch, null).WaitAsync(sendTime, time);
                 _failing = false;
             }
             catch (Exception exception)
