@@ -174,7 +174,7 @@ public sealed class MailboxTests
                     () =>
                     {
                         cluster.Silo<Outboxes>(silo).Post(gateway.Id, TestGateway.Event(offset));
-                        return gateway.Batches.Any(batch => batch.Events.OfType<HeadRepeated>().Any(head => head.Head.Offset == offset));
+                        return gateway.Offsets.Contains(offset);
                     });
             }
         }

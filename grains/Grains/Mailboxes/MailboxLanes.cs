@@ -175,8 +175,11 @@ sealed partial class MailboxLanes(
                 uint number = (uint)_lanes.Count;
                 _lanes.Add(lane = new MailboxLane(QueueId.GetQueueId(Mailbox.ProviderName, number, number), this));
             }
+            else
+            {
+                _free.Remove(lane);
+            }
 
-            _free.Remove(lane);
             lane.Take(mailbox);
         }
 

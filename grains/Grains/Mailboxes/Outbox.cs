@@ -62,7 +62,7 @@ sealed class Outboxes(
 /// <param name="send">Sends to the mailbox stream.</param>
 /// <param name="sendTime">How long a send may take.</param>
 /// <param name="options">The bounds.</param>
-/// <param name="time">Times the pause after a failure.</param>
+/// <param name="time">Times sends, and the pause after a failure.</param>
 /// <param name="logger">Where drops and failures are logged.</param>
 sealed partial class Outbox(
     string gatewayId, Func<MailboxBatch, StreamSequenceToken?, Task> send, TimeSpan sendTime, GatewayLeaseOptions options, TimeProvider time, ILogger logger)
