@@ -45,11 +45,13 @@ public sealed class SiloFailureTests(SharedCluster shared)
         crowd.BeginLoad(Interval);
         await crowd.PublishAsync(3);
         var stopped = _cluster.Silos[0];
+        int restarts = stopped.SelfRestarts;
         stopped.Pause();
 
         // Acknowledged by the other silo: it has taken over what the stopped one owned.
         await crowd.PublishAsync(3);
         stopped.Resume();
+        await Eventually.True("it has learned that it counts as dead", () => stopped.SelfRestarts > restarts, () => stopped.Output);
         await crowd.PublishAsync(3);
         await crowd.EndLoadAsync();
         await crowd.HasLostNothingAsync();

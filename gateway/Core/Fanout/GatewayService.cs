@@ -92,7 +92,7 @@ sealed partial class GatewayService(
                 await ReconnectMailboxAsync();
             }
 
-            await _mailbox!.EndFormerAsync(AnswerTimeout);
+            await _mailbox!.EndOthersAsync(AnswerTimeout);
         }
         catch (Exception exception)
         {
@@ -127,11 +127,12 @@ sealed partial class GatewayService(
         }
     }
 
-    /// <summary>Returns whether the lease was known.</summary>
+    /// <summary>Returns whether the lease is the same as before.</summary>
     async Task<bool> HeartbeatAsync()
     {
         var answer = await Lease.Heartbeat().WaitAsync(AnswerTimeout, Time);
         health.Answered(answer.LogAvailable);
+        bool sameLease = answer.Lease == identity.Lease;
         identity.Lease = answer.Lease;
 
         // A silo that has gone may have taken along what its grains had for us, and while we were cut off anybody may have.
@@ -148,7 +149,7 @@ sealed partial class GatewayService(
         _silos = [.. answer.Silos];
         _cutOff = false;
         _share = (_share + 1) % options.Value.HeartbeatsPerComparison;
-        return answer.Known;
+        return sameLease;
     }
 
     /// <summary>The cluster may have dropped the subscription: with the lease, or because this process did not take what was delivered.</summary>

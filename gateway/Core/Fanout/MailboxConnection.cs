@@ -14,20 +14,22 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
 {
     Subscription? _current;
     Subscription? _former;
+    bool _others;
     long _heard;
 
     /// <summary>How long nothing has come, by any subscription.</summary>
     public TimeSpan Silence => time.GetElapsedTime(_heard);
 
+    IAsyncStream<MailboxBatch> Stream =>
+        cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName).GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id));
+
     /// <summary>Subscribes, again where that has been done before.</summary>
     public async Task ConnectAsync(TimeSpan timeout)
     {
         _heard = time.GetTimestamp();
+        _others = true;
         var next = new Subscription();
-        next.Handle = await cluster.ServiceProvider.GetRequiredKeyedService<IStreamProvider>(Mailbox.ProviderName)
-            .GetStream<MailboxBatch>(Mailbox.StreamOf(identity.Id))
-            .SubscribeAsync((batch, _) => OnBatchAsync(next, batch))
-            .WaitAsync(timeout, time);
+        next.Handle = await Stream.SubscribeAsync((batch, _) => OnBatchAsync(next, batch)).WaitAsync(timeout, time);
 
         // Of the earlier ones, the last that has brought something stays.
         var useless = _current;
@@ -40,14 +42,30 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
         await EndAsync(useless, timeout);
     }
 
-    /// <summary>Ends the former subscription once it is not needed any more.</summary>
-    public async Task EndFormerAsync(TimeSpan timeout)
+    /// <summary>
+    /// Ends every other subscription once the current one has brought something, and tries again where that fails. Pub-sub may know of some that are not known here, because subscribing
+    /// or ending them has failed half-way, and may not know the former one.
+    /// </summary>
+    public async Task EndOthersAsync(TimeSpan timeout)
     {
-        if (_current is { Heard: true } && _former is { } former)
+        if (!_others || _current is not { Heard: true, Handle: { } current })
         {
-            _former = null;
+            return;
+        }
+
+        var known = await Stream.GetAllSubscriptionHandles().WaitAsync(timeout);
+        foreach (var other in known.Where(handle => handle.HandleId != current.HandleId))
+        {
+            await other.UnsubscribeAsync().WaitAsync(timeout);
+        }
+
+        (var former, _former) = (_former, null);
+        if (known.All(handle => handle.HandleId != former?.Handle?.HandleId))
+        {
             await EndAsync(former, timeout);
         }
+
+        _others = false;
     }
 
     public async Task CloseAsync(TimeSpan timeout)

@@ -27,13 +27,14 @@ public interface IGatewayGrain : IGrainWithStringKey
     Task Retire();
 }
 
-/// <param name="Known">False where the lease was not known (new, lapsed, or lost with its silo): then the gateway declares all its channels again.</param>
 /// <param name="Silos">The silos that are alive. Where one has gone, what its grains had for the gateway may be lost.</param>
 /// <param name="LogAvailable">Whether messages can be kept at the moment.</param>
-/// <param name="Lease">Another one after the lease was lost: then nobody knows any more which channels are to be told when it ends.</param>
+/// <param name="Lease">
+/// Another one after the lease has lapsed or was lost with its silo. Then the channels may have forgotten the gateway, or nobody knows any more which of them are to be told when it
+/// ends: it declares all of them again.
+/// </param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.HeartbeatAnswer")]
 public sealed record HeartbeatAnswer(
-    [property: Id(0)] bool Known,
-    [property: Id(1)] IReadOnlyList<SiloAddress> Silos,
-    [property: Id(2)] bool LogAvailable,
-    [property: Id(3)] long Lease);
+    [property: Id(0)] IReadOnlyList<SiloAddress> Silos,
+    [property: Id(1)] bool LogAvailable,
+    [property: Id(2)] long Lease);

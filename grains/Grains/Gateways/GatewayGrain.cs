@@ -7,7 +7,7 @@ namespace OrleansRealtime.Gateways;
 
 /// <summary>
 /// A gateway's lease and the channels that want to know when it ends. All of it is in memory: should it be lost with its silo, the
-/// gateway's next heartbeat is answered with false and the gateway declares all its channels again.
+/// gateway's next heartbeat is answered with another lease and the gateway declares all its channels again.
 /// </summary>
 sealed partial class GatewayGrain(
     IOptions<GatewayLeaseOptions> options,
@@ -15,11 +15,12 @@ sealed partial class GatewayGrain(
     MailboxSubscriptions subscriptions,
     IChannelStore store,
     ISiloStatusOracle silos,
+    IClusterMembershipService membership,
     TimeProvider time,
     ILogger<GatewayGrain> logger) : Grain, IGatewayGrain
 {
     readonly HashSet<ChannelId> _channels = [];
-    readonly long _lease = Random.Shared.NextInt64(1, long.MaxValue);
+    long _lease = NewLease();
     bool _alive;
     long _renewed;
     long _checked;
@@ -34,11 +35,10 @@ sealed partial class GatewayGrain(
 
     public Task<HeartbeatAnswer> Heartbeat()
     {
-        bool known = _alive;
         _alive = true;
         _renewed = time.GetTimestamp();
         outboxes.Post(this.GetPrimaryKeyString(), new HeartbeatEchoed());
-        return Task.FromResult(new HeartbeatAnswer(known, [.. silos.GetApproximateSiloStatuses(onlyActive: true).Keys], store.IsAvailable, _lease));
+        return Task.FromResult(new HeartbeatAnswer([.. silos.GetApproximateSiloStatuses(onlyActive: true).Keys], store.IsAvailable, _lease));
     }
 
     public Task Watch(ChannelId channel)
@@ -66,12 +66,30 @@ sealed partial class GatewayGrain(
             // This silo has stood still. Heartbeats may wait here, or have gone to another activation since the silo was declared dead: it is not for this one to say who is alive.
             _renewed = time.GetTimestamp();
         }
-        else if (time.GetElapsedTime(_renewed) >= options.Value.Lease)
+        else if (HasLapsed && await IsSiloAlive())
         {
             await EndLapsed();
         }
 
         _checked = time.GetTimestamp();
+    }
+
+    bool HasLapsed => time.GetElapsedTime(_renewed) >= options.Value.Lease;
+
+    /// <summary>A silo that counts as dead and has not noticed gets no heartbeats, because they go to another one. Where it is not known, leases go on.</summary>
+    async Task<bool> IsSiloAlive()
+    {
+        try
+        {
+            // Reads the membership anew. A silo that finds itself dead there ends its process.
+            await membership.Refresh();
+            return HasLapsed;
+        }
+        catch (Exception exception)
+        {
+            MembershipNotRead(this.GetPrimaryKeyString(), exception);
+            return false;
+        }
     }
 
     async Task EndLapsed()
@@ -88,7 +106,10 @@ sealed partial class GatewayGrain(
         }
     }
 
-    /// <summary>Tells every channel, a bounded number at a time. A channel that cannot be told stays on the list for the next check.</summary>
+    /// <summary>
+    /// Tells every channel, a bounded number at a time. A channel that cannot be told stays on the list for the next check. Only when all have been told is it another lease: a gateway
+    /// that comes back meanwhile and declared its channels at once could be forgotten by one of them afterwards.
+    /// </summary>
     async Task End()
     {
         string gatewayId = this.GetPrimaryKeyString();
@@ -97,24 +118,36 @@ sealed partial class GatewayGrain(
         {
             if (_alive)
             {
-                // It has come back meanwhile, and declares its channels again.
-                return;
+                break;
             }
 
-            await Task.WhenAll(some.Select(async channel =>
-            {
-                try
-                {
-                    await GrainFactory.GetChannel(channel).Forget(gatewayId);
-                    _channels.Remove(channel);
-                }
-                catch (Exception exception) when (exception is OrleansException or TimeoutException or ChannelUnavailableException)
-                {
-                    NotForgotten(channel, gatewayId, exception);
-                }
-            }));
+            await Task.WhenAll(some.Select(channel => ForgetAsync(channel, gatewayId)));
         }
 
+        if (!_alive)
+        {
+            await RemoveMailboxAsync(gatewayId);
+        }
+
+        _lease = NewLease();
+    }
+
+    async Task ForgetAsync(ChannelId channel, string gatewayId)
+    {
+        _channels.Remove(channel);
+        try
+        {
+            await GrainFactory.GetChannel(channel).Forget(gatewayId);
+        }
+        catch (Exception exception)
+        {
+            _channels.Add(channel);
+            NotForgotten(channel, gatewayId, exception);
+        }
+    }
+
+    async Task RemoveMailboxAsync(string gatewayId)
+    {
         outboxes.Remove(gatewayId);
         try
         {
@@ -127,6 +160,8 @@ sealed partial class GatewayGrain(
         }
     }
 
+    static long NewLease() => Random.Shared.NextInt64(1, long.MaxValue);
+
     [LoggerMessage(1, LogLevel.Warning, "The lease of gateway {GatewayId} has lapsed; {Channels} channels forget it.")]
     partial void Lapsed(string gatewayId, int channels);
 
@@ -135,4 +170,7 @@ sealed partial class GatewayGrain(
 
     [LoggerMessage(3, LogLevel.Warning, "The mailbox of gateway {GatewayId} could not be removed.")]
     partial void MailboxNotRemoved(string gatewayId, Exception exception);
+
+    [LoggerMessage(4, LogLevel.Debug, "Whether this silo counts as alive could not be found out; the lease of gateway {GatewayId} goes on.")]
+    partial void MembershipNotRead(string gatewayId, Exception exception);
 }

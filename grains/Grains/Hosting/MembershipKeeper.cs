@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace OrleansRealtime.Hosting;
 
 /// <summary>
-/// Puts the cluster's membership back where Redis has lost it. Orleans' silos run on without it, but nobody could join them any more:
-/// a new silo would find an empty table and begin a cluster of its own.
+/// Follows the cluster's membership, so that a silo which stood still learns at once that it counts as dead, and puts it back where Redis has lost it. Orleans' silos run on
+/// without it, but nobody could join them any more: a new silo would find an empty table and begin a cluster of its own.
 /// <para>
 /// Each silo inserts its own row again, under the low versions that an empty table begins with and that the others therefore ignore.
 /// Only when every silo that is believed to be alive is back is the version raised past the one that all know: a silo that saw a newer
@@ -52,6 +52,12 @@ sealed partial class MembershipKeeper(
             {
                 _own = rows.TryGet(silo.SiloAddress)?.Item1 ?? _own;
                 _lostAt = null;
+                if (rows.Version.Version > known.Version.Value)
+                {
+                    // Nobody tells a silo that it counts as dead. Orleans would see it with its next look at the table, within a minute; until then there would be two owners of a grain.
+                    await membership.Refresh(new MembershipVersion(rows.Version.Version), cancellationToken);
+                }
+
                 return;
             }
 
