@@ -1,4 +1,5 @@
 using OrleansRealtime.Tests.Cluster.Clients;
+using StackExchange.Redis;
 
 namespace OrleansRealtime.Tests.Cluster;
 
@@ -44,12 +45,15 @@ public sealed class SiloFailureTests(SharedCluster shared)
         await using var crowd = await Crowd.ComeAsync(_cluster, new(Rooms: 4, Members: 2, Visitors: 1));
         crowd.BeginLoad(Interval);
         await crowd.PublishAsync(3);
+        await using var redis = await ConnectionMultiplexer.ConnectAsync(_cluster.Redis.ConnectionString);
+        await Eventually.True("the silos are known, and none that was", async () => await LivingSilosAsync(redis) == _cluster.Silos.Count);
         var stopped = _cluster.Silos[0];
         int restarts = stopped.SelfRestarts;
         stopped.Pause();
 
         // Acknowledged by the other silo: it has taken over what the stopped one owned.
         await crowd.PublishAsync(3);
+        await Eventually.True("the other takes it for dead", async () => await LivingSilosAsync(redis) == _cluster.Silos.Count - 1);
         stopped.Resume();
         await Eventually.True("it has learned that it counts as dead", () => stopped.SelfRestarts > restarts, () => stopped.Output);
         await crowd.PublishAsync(3);
@@ -57,4 +61,8 @@ public sealed class SiloFailureTests(SharedCluster shared)
         await crowd.HasLostNothingAsync();
         await _cluster.ReadyAsync();
     }
+
+    /// <summary>As the cluster's membership has them.</summary>
+    static async Task<int> LivingSilosAsync(ConnectionMultiplexer redis) =>
+        (await redis.GetDatabase().HashValuesAsync("realtime:orleans:realtime:members")).Count(row => $"{row}".Contains($"\"Status\":{(int)SiloStatus.Active},", StringComparison.Ordinal));
 }
