@@ -3,56 +3,50 @@ namespace OrleansRealtime.Gateway.EngineIo;
 /// <summary>Lets one in at a time, the others in the order in which they came.</summary>
 sealed class AsyncTurn
 {
-    readonly Lock _lock = new();
-    Queue<TaskCompletionSource>? _waiting;
-    bool _taken;
+    const int Free = 0, Taken = 1, Wanted = 2;
+
+    /// <summary>Also the lock of whoever has to wait, or leaves where somebody waits.</summary>
+    readonly Queue<TaskCompletionSource> _waiting = new(0);
+    int _state;
 
     /// <summary>Whether somebody waits.</summary>
-    public bool IsWanted
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _waiting is { Count: > 0 };
-            }
-        }
-    }
+    public bool IsWanted => Volatile.Read(ref _state) == Wanted;
 
-    public bool TryEnter()
-    {
-        lock (_lock)
-        {
-            return !_taken && (_taken = true);
-        }
-    }
+    public bool TryEnter() => Interlocked.CompareExchange(ref _state, Taken, Free) == Free;
 
     public Task EnterAsync()
     {
-        lock (_lock)
+        if (TryEnter())
         {
-            if (!_taken)
+            return Task.CompletedTask;
+        }
+
+        lock (_waiting)
+        {
+            // From here on whoever leaves comes for this lock.
+            if (Interlocked.Exchange(ref _state, Wanted) == Free)
             {
-                _taken = true;
+                _state = Taken;
                 return Task.CompletedTask;
             }
 
             var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            (_waiting ??= new()).Enqueue(mine);
+            _waiting.Enqueue(mine);
             return mine.Task;
         }
     }
 
     public void Leave()
     {
-        lock (_lock)
+        if (Interlocked.CompareExchange(ref _state, Free, Taken) == Taken)
         {
-            if (_waiting is null || !_waiting.TryDequeue(out var next))
-            {
-                _taken = false;
-                return;
-            }
+            return;
+        }
 
+        lock (_waiting)
+        {
+            var next = _waiting.Dequeue();
+            _state = _waiting.Count == 0 ? Taken : Wanted;
             next.SetResult();
         }
     }

@@ -35,7 +35,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     static Outbound[]? t_batch;
 
     readonly Lock _lock = new();
-    Queue<Outbound>? _queue;
+    OutboundQueue _queue;
     Dictionary<(ChannelId, string), Outbound>? _latest;
     List<Subscription> _subscriptions = new(2);
     TaskCompletionSource? _drained;
@@ -178,7 +178,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
         lock (_lock)
         {
             _ended = true;
-            _queue = null;
+            _queue.Clear();
             _latest = null;
             _bytes = 0;
             _drained?.TrySetResult();
@@ -479,7 +479,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
 
             count = bytes = 0;
             closing = null;
-            while (count < WriteEvents && bytes < WriteBytes && _queue is not null && _queue.TryDequeue(out var next))
+            while (count < WriteEvents && bytes < WriteBytes && _queue.TryDequeue(out var next))
             {
                 if (_latest is not null && next.Event?.Event is MessageReceived { Channel: var channel, Message: { Delivery: Delivery.Latest, Key: { } key } }
                     && _latest.Remove((channel, key), out var newest))
@@ -524,7 +524,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
             return EnqueueClosing(CloseReason.SlowConsumer);
         }
 
-        (_queue ??= new(4)).Enqueue(outbound);
+        _queue.Enqueue(outbound);
         _bytes += outbound.Bytes.Length;
         return StartWriting();
     }
@@ -545,14 +545,14 @@ public abstract class ClientConnection(string id, string transport, Permissions 
         if (reason == CloseReason.SlowConsumer)
         {
             // What waits is of no use any more: the client resumes by its cursor.
-            _queue?.Clear();
+            _queue.Clear();
             _latest = null;
             ClientConnectionLog.SlowConsumer(logger, Id, UserId, _bytes);
             _bytes = 0;
         }
 
         var closing = new PreparedEvent(new ConnectionClosing(reason));
-        (_queue ??= new(4)).Enqueue(new(closing, closing.GetBytes(Format), null));
+        _queue.Enqueue(new(closing, closing.GetBytes(Format), null));
         _drained?.TrySetResult();
         _ = AbortAfterAsync(options.CloseTimeout);
         return StartWriting();

@@ -23,16 +23,13 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
     /// <summary>Handlers of the application that run for one connection at a time; then the next event waits for one of them.</summary>
     const int HandlersAtOnce = 64;
 
-    /// <summary>A thread's buffer for offsets.</summary>
-    [ThreadStatic]
-    static byte[]? t_offset;
-
     readonly SocketIoClient _client;
+    readonly EngineSession _engine;
     readonly SocketIoOptions _options;
     readonly byte[] _namespace;
 
     // What is queued is written by one writer at a time; all of this is the writer's.
-    readonly List<Place> _places = new(3);
+    readonly SocketIoOffset _offset = new();
     ReadOnlyMemory<Outbound> _events;
 
     // Events of the client that wait for an earlier one. Guarded by the queue.
@@ -48,6 +45,7 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
     {
         Namespace = ns;
         _client = client;
+        _engine = client.Engine;
         _options = socketIo;
         _namespace = ns == RoomName.DefaultNamespace ? [] : Encoding.UTF8.GetBytes(ns + ",");
     }
@@ -66,7 +64,7 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
         _resuming = true;
         foreach (var (channel, position) in places)
         {
-            Move(channel, position);
+            _offset.Move(channel, position);
         }
     }
 
@@ -170,7 +168,7 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
     protected override ValueTask WriteAsync(ReadOnlyMemory<Outbound> events)
     {
         _events = events;
-        return _client.Engine.WriteAsync(this);
+        return _engine.WriteAsync(this);
     }
 
     protected override async ValueTask CloseAsync(CloseReason reason)
@@ -178,16 +176,16 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
         if (reason.Reconnect)
         {
             // The client comes back by itself when the link is lost, and only then.
-            await _client.Engine.CloseAsync();
+            await _engine.CloseAsync();
             return;
         }
 
         byte[] disconnect = [.. "41"u8, .. _namespace];
-        await _client.Engine.WriteAsync(new SocketIoText(disconnect));
+        await _engine.WriteAsync(new SocketIoText(disconnect));
         _client.Drop(this);
     }
 
-    protected override void Abort() => _client.Engine.Abort();
+    protected override void Abort() => _engine.Abort();
 
     void IEngineContent.WriteTo(EngineOutput output)
     {
@@ -237,7 +235,7 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
             return;
         }
 
-        output.Text(head[..length], bytes, _options.Recovery ? Offset() : "]"u8);
+        output.Text(head[..length], bytes, _options.Recovery ? _offset.Text : "]"u8);
     }
 
     /// <summary><c>42</c> and the namespace; with attachments <c>45n-</c>.</summary>
@@ -261,71 +259,24 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
         return length + _namespace.Length;
     }
 
-    /// <summary>The last argument of an event, <c>,"offset"]</c>. Valid until the next one.</summary>
-    ReadOnlySpan<byte> Offset()
-    {
-        int most = 4;
-        foreach (var place in _places)
-        {
-            most += SocketIoPosition.MaxCursor + place.Tail.Length + 1;
-        }
-
-        if (t_offset is null || t_offset.Length < most)
-        {
-            t_offset = new byte[Math.Max(512, most)];
-        }
-
-        Span<byte> to = t_offset;
-        ",\""u8.CopyTo(to);
-        int length = 2;
-        foreach (var place in _places)
-        {
-            if (length > 2)
-            {
-                to[length++] = (byte)',';
-            }
-
-            length += SocketIoPosition.Write(place.Position, to[length..]);
-            place.Tail.CopyTo(to[length..]);
-            length += place.Tail.Length;
-        }
-
-        "\"]"u8.CopyTo(to[length..]);
-        return to[..(length + 2)];
-    }
-
     /// <summary>Keeps the connection's places: what it has been sent of each channel once this event is out.</summary>
     void Follow(in Outbound outbound)
     {
         switch (outbound.Event?.Event)
         {
             case MessageReceived { Channel: var channel, Epoch: var epoch } when outbound.Event.Offset is > 0 and var offset:
-                Move(channel, new(epoch, offset));
+                _offset.Move(channel, new(epoch, offset), outbound.Subscription);
                 break;
             case GapDetected { Channel: var channel, Position: var position }:
-                Move(channel, position);
+                _offset.Move(channel, position, outbound.Subscription);
                 break;
             case ChannelPositioned { Channel: var channel, Position: null }:
-                _places.RemoveAll(p => p.Channel == channel);
+                _offset.Remove(channel);
                 break;
-            case ChannelPositioned { Channel: var channel, Position: { } position } when !_places.Exists(p => p.Channel == channel):
-                Move(channel, position);
+            case ChannelPositioned { Channel: var channel, Position: { } position } when !_offset.Has(channel):
+                _offset.Move(channel, position);
                 break;
         }
-    }
-
-    void Move(ChannelId channel, Cursor position)
-    {
-        foreach (var place in _places)
-        {
-            if (place.Channel == channel)
-            {
-                place.Position = position;
-                return;
-            }
-        }
-
-        _places.Add(new() { Channel = channel, Position = position, Tail = SocketIoPosition.TailOf(channel) });
     }
 
     void SendRoomEvent(string name, ChannelId channel, bool? recovered) => SendEvent(name, json =>
@@ -498,15 +449,6 @@ sealed class SocketIoConnection : ClientConnection, IEngineContent
             json.WriteString("message"u8, error.Message);
             json.WriteEndObject();
         });
-    }
-
-    sealed class Place
-    {
-        public required ChannelId Channel { get; init; }
-
-        public required byte[] Tail { get; init; }
-
-        public Cursor Position { get; set; }
     }
 }
 

@@ -111,11 +111,12 @@ sealed class SocketIoPosition
         : [];
 
     /// <summary>Writes a cursor. Returns its length.</summary>
-    public static int Write(Cursor cursor, Span<byte> to)
+    /// <param name="digits">How many of it are those of the cursor's offset.</param>
+    public static int Write(Cursor cursor, Span<byte> to, out int digits)
     {
         int length = Encoding.ASCII.GetBytes(cursor.Epoch, to);
         to[length++] = (byte)':';
-        Utf8Formatter.TryFormat(cursor.Offset, to[length..], out int digits);
+        Utf8Formatter.TryFormat(cursor.Offset, to[length..], out digits);
         return length + digits;
     }
 }
