@@ -91,8 +91,6 @@ sealed partial class GatewayService(
             {
                 await ReconnectMailboxAsync();
             }
-
-            await _mailbox!.EndOthersAsync(AnswerTimeout);
         }
         catch (Exception exception)
         {
@@ -102,6 +100,20 @@ sealed partial class GatewayService(
                 _cutOff = true;
                 NoCluster(exception);
             }
+
+            return;
+        }
+
+        try
+        {
+            if (!await _mailbox!.EndOthersAsync(AnswerTimeout))
+            {
+                await ReconnectMailboxAsync();
+            }
+        }
+        catch (Exception exception)
+        {
+            OthersNotEnded(exception);
         }
     }
 
@@ -156,8 +168,14 @@ sealed partial class GatewayService(
     async Task ReconnectMailboxAsync()
     {
         MailboxSilent(_mailbox!.Silence.TotalSeconds);
-        await _mailbox.ConnectAsync(AnswerTimeout);
-        comparisons.CompareAll();
+        try
+        {
+            await _mailbox.ConnectAsync(AnswerTimeout);
+        }
+        finally
+        {
+            comparisons.CompareAll();
+        }
     }
 
     async Task OnMailboxAsync(MailboxBatch batch)
@@ -195,11 +213,14 @@ sealed partial class GatewayService(
     [LoggerMessage(3, LogLevel.Warning, "The cluster could not be reached; connections stay, and it is tried again. Said once until it answers.")]
     partial void NoCluster(Exception exception);
 
-    [LoggerMessage(4, LogLevel.Warning, "The lease was lost, or nothing has come through the mailbox ({Seconds:0.0} s); the mailbox is connected again and all channels are declared.")]
+    [LoggerMessage(4, LogLevel.Warning, "The lease or the subscription to the mailbox was lost, or nothing has come through it ({Seconds:0.0} s); the mailbox is connected again and all channels are declared.")]
     partial void MailboxSilent(double seconds);
 
     [LoggerMessage(6, LogLevel.Warning, "The cluster does not let the gateway in yet; it is tried again every second. Said once until it does.")]
     partial void NotJoined(Exception exception);
+
+    [LoggerMessage(7, LogLevel.Debug, "Subscriptions to the mailbox that are left over could not be ended; it is tried again.")]
+    partial void OthersNotEnded(Exception exception);
 
     [LoggerMessage(5, LogLevel.Information, "The gateway shuts down; {Connections} connections are sent away.")]
     partial void Draining(int connections);

@@ -12,9 +12,13 @@ namespace OrleansRealtime.Gateway.Fanout;
 /// <param name="received">Takes what comes, one batch after the other.</param>
 sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster, Func<MailboxBatch, Task> received, TimeProvider time)
 {
+    /// <summary>How long it takes to try again to end other subscriptions. They cost a call for each batch, and nothing else.</summary>
+    static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(30);
+
     Subscription? _current;
     Subscription? _former;
     bool _others;
+    long? _triedToEndOthers;
     long _heard;
 
     /// <summary>How long nothing has come, by any subscription.</summary>
@@ -27,7 +31,7 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
     public async Task ConnectAsync(TimeSpan timeout)
     {
         _heard = time.GetTimestamp();
-        _others = true;
+        (_others, _triedToEndOthers) = (true, null);
         var next = new Subscription();
         next.Handle = await Stream.SubscribeAsync((batch, _) => OnBatchAsync(next, batch)).WaitAsync(timeout, time);
 
@@ -46,14 +50,21 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
     /// Ends every other subscription once the current one has brought something, and tries again where that fails. Pub-sub may know of some that are not known here, because subscribing
     /// or ending them has failed half-way, and may not know the former one.
     /// </summary>
-    public async Task EndOthersAsync(TimeSpan timeout)
+    /// <returns>False where pub-sub does not know the current one: then the mailbox is to be connected again.</returns>
+    public async Task<bool> EndOthersAsync(TimeSpan timeout)
     {
-        if (!_others || _current is not { Heard: true, Handle: { } current })
+        if (!_others || _current is not { Heard: true, Handle: { } current } || (_triedToEndOthers is { } tried && time.GetElapsedTime(tried) < RetryPause))
         {
-            return;
+            return true;
         }
 
+        _triedToEndOthers = time.GetTimestamp();
         var known = await Stream.GetAllSubscriptionHandles().WaitAsync(timeout);
+        if (known.All(handle => handle.HandleId != current.HandleId))
+        {
+            return false;
+        }
+
         foreach (var other in known.Where(handle => handle.HandleId != current.HandleId))
         {
             await other.UnsubscribeAsync().WaitAsync(timeout);
@@ -66,6 +77,7 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
         }
 
         _others = false;
+        return true;
     }
 
     public async Task CloseAsync(TimeSpan timeout)

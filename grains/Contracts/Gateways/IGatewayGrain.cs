@@ -35,6 +35,6 @@ public interface IGatewayGrain : IGrainWithStringKey
 /// </param>
 [GenerateSerializer, Immutable, Alias("OrleansRealtime.HeartbeatAnswer")]
 public sealed record HeartbeatAnswer(
-    [property: Id(0)] IReadOnlyList<SiloAddress> Silos,
-    [property: Id(1)] bool LogAvailable,
-    [property: Id(2)] long Lease);
+    [property: Id(1)] IReadOnlyList<SiloAddress> Silos,
+    [property: Id(2)] bool LogAvailable,
+    [property: Id(3)] long Lease);

@@ -83,7 +83,7 @@ sealed partial class GatewayGrain(
         {
             // Reads the membership anew. A silo that finds itself dead there ends its process.
             await membership.Refresh();
-            return HasLapsed;
+            return HasLapsed && silos.CurrentStatus == SiloStatus.Active;
         }
         catch (Exception exception)
         {
@@ -107,8 +107,8 @@ sealed partial class GatewayGrain(
     }
 
     /// <summary>
-    /// Tells every channel, a bounded number at a time. A channel that cannot be told stays on the list for the next check. Only when all have been told is it another lease: a gateway
-    /// that comes back meanwhile and declared its channels at once could be forgotten by one of them afterwards.
+    /// Tells every channel, a bounded number at a time. A channel that cannot be told stays on the list for the next check. Only after that is it another lease: a gateway that comes
+    /// back meanwhile and declared its channels at once could be forgotten by one of them afterwards.
     /// </summary>
     async Task End()
     {

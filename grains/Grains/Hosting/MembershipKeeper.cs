@@ -55,7 +55,7 @@ sealed partial class MembershipKeeper(
                 if (rows.Version.Version > known.Version.Value)
                 {
                     // Nobody tells a silo that it counts as dead. Orleans would see it with its next look at the table, within a minute; until then there would be two owners of a grain.
-                    await membership.Refresh(new MembershipVersion(rows.Version.Version), cancellationToken);
+                    await membership.Refresh(default, cancellationToken);
                 }
 
                 return;
