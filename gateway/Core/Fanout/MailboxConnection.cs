@@ -15,10 +15,13 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
     /// <summary>How long it takes to try again to end other subscriptions. They cost a call for each batch, and nothing else.</summary>
     static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(30);
 
+    readonly List<StreamSubscriptionHandle<MailboxBatch>> _useless = [];
     Subscription? _current;
     Subscription? _former;
-    bool _others;
-    long? _triedToEndOthers;
+
+    /// <summary>Whether pub-sub may know of subscriptions that are not known here, because subscribing has failed half-way, or may not know the current one.</summary>
+    bool _unsure;
+    long? _failedToEnd;
     long _heard;
 
     /// <summary>How long nothing has come, by any subscription.</summary>
@@ -31,7 +34,7 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
     public async Task ConnectAsync(TimeSpan timeout)
     {
         _heard = time.GetTimestamp();
-        (_others, _triedToEndOthers) = (true, null);
+        (_unsure, _failedToEnd) = (true, null);
         var next = new Subscription();
         next.Handle = await Stream.SubscribeAsync((batch, _) => OnBatchAsync(next, batch)).WaitAsync(timeout, time);
 
@@ -42,41 +45,37 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
             (useless, _former) = (_former, _current);
         }
 
+        AddUseless(useless);
         _current = next;
-        await EndAsync(useless, timeout);
     }
 
-    /// <summary>
-    /// Ends every other subscription once the current one has brought something, and tries again where that fails. Pub-sub may know of some that are not known here, because subscribing
-    /// or ending them has failed half-way, and may not know the former one.
-    /// </summary>
+    /// <summary>Ends the subscriptions that are of no use, and with the first batch of the current one all others. Where that fails it is tried again.</summary>
     /// <returns>False where pub-sub does not know the current one: then the mailbox is to be connected again.</returns>
     public async Task<bool> EndOthersAsync(TimeSpan timeout)
     {
-        if (!_others || _current is not { Heard: true, Handle: { } current } || (_triedToEndOthers is { } tried && time.GetElapsedTime(tried) < RetryPause))
+        if (_failedToEnd is { } failed && time.GetElapsedTime(failed) < RetryPause)
         {
             return true;
         }
 
-        _triedToEndOthers = time.GetTimestamp();
-        var known = await Stream.GetAllSubscriptionHandles().WaitAsync(timeout);
-        if (known.All(handle => handle.HandleId != current.HandleId))
+        _failedToEnd = time.GetTimestamp();
+        await EndUselessAsync(timeout);
+        if (_unsure && _current is { Heard: true, Handle: { } current })
         {
-            return false;
+            var known = await Stream.GetAllSubscriptionHandles().WaitAsync(timeout);
+            if (known.All(handle => handle.HandleId != current.HandleId))
+            {
+                return false;
+            }
+
+            _useless.AddRange(known.Where(handle => handle.HandleId != current.HandleId));
+            AddUseless(_former);
+            _former = null;
+            await EndUselessAsync(timeout);
+            _unsure = false;
         }
 
-        foreach (var other in known.Where(handle => handle.HandleId != current.HandleId))
-        {
-            await other.UnsubscribeAsync().WaitAsync(timeout);
-        }
-
-        (var former, _former) = (_former, null);
-        if (known.All(handle => handle.HandleId != former?.Handle?.HandleId))
-        {
-            await EndAsync(former, timeout);
-        }
-
-        _others = false;
+        _failedToEnd = null;
         return true;
     }
 
@@ -84,6 +83,31 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
     {
         await EndAsync(_current, timeout);
         await EndAsync(_former, timeout);
+    }
+
+    void AddUseless(Subscription? subscription)
+    {
+        if (subscription?.Handle is { } handle)
+        {
+            _useless.Add(handle);
+        }
+    }
+
+    async Task EndUselessAsync(TimeSpan timeout)
+    {
+        while (_useless is [.., var last])
+        {
+            try
+            {
+                await last.UnsubscribeAsync().WaitAsync(timeout);
+            }
+            catch (ArgumentException)
+            {
+                // An attempt that was given up has ended it after all.
+            }
+
+            _useless.RemoveAt(_useless.Count - 1);
+        }
     }
 
     static Task EndAsync(Subscription? subscription, TimeSpan timeout) =>
