@@ -81,6 +81,9 @@ public sealed class RedisFailureTests(SharedCluster shared)
 
         async Task EverybodyIsRefusedAsync()
         {
+            // Of a room that no silo has yet: its grain cannot be activated, and says why.
+            using var history = await FailsFastAsync(() => rest.GetAsync(RestApi.MessagesOf($"room:{_room}-of-old"), TestContext.Current.CancellationToken));
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, history.StatusCode);
             foreach (var connection in new[] { signalR, sse, signalR })
             {
                 var refusal = await FailsFastAsync(() => Assert.ThrowsAsync<RefusedException>(

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Options;
 using Orleans.Clustering.Redis;
 using Orleans.Configuration;
 using Orleans.Persistence;
+using Orleans.Serialization;
 using OrleansRealtime.Channels;
 using OrleansRealtime.Channels.Redis;
 using OrleansRealtime.Channels.Sqlite;
@@ -114,6 +115,9 @@ public static class RealtimeSilo
         services.AddOptions<RedisOptions>().Bind(configuration.GetSection(RedisOptions.Section)).ValidateOnStart();
         services.AddSingleton<IValidateOptions<RedisOptions>, RedisOptionsValidator>();
         services.TryAddSingleton(TimeProvider.System);
+
+        // Why a channel is not available goes with the exception that says so. Where Orleans does not know a cause's type, the caller gets an exception that says only that.
+        services.Configure<ExceptionSerializationOptions>(exceptions => exceptions.SupportedNamespacePrefixes.Add("StackExchange"));
         services.AddSingleton<RedisConnection>();
         services.AddOptions<ClusterOptions>().Configure<IOptions<ClusterSettings>>((orleans, settings) =>
             (orleans.ClusterId, orleans.ServiceId) = (settings.Value.ClusterId, settings.Value.ServiceId));
