@@ -79,10 +79,11 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
         return true;
     }
 
-    public async Task CloseAsync(TimeSpan timeout)
+    public Task CloseAsync(TimeSpan timeout)
     {
-        await EndAsync(_current, timeout);
-        await EndAsync(_former, timeout);
+        AddUseless(_former);
+        AddUseless(_current);
+        return EndUselessAsync(timeout);
     }
 
     void AddUseless(Subscription? subscription)
@@ -109,9 +110,6 @@ sealed class MailboxConnection(GatewayIdentity identity, IClusterClient cluster,
             _useless.RemoveAt(_useless.Count - 1);
         }
     }
-
-    static Task EndAsync(Subscription? subscription, TimeSpan timeout) =>
-        subscription?.Handle is { } handle ? handle.UnsubscribeAsync().WaitAsync(timeout) : Task.CompletedTask;
 
     Task OnBatchAsync(Subscription subscription, MailboxBatch batch)
     {

@@ -63,10 +63,10 @@ sealed partial class GatewayGrain(
     {
         if (time.GetElapsedTime(_checked) > options.Value.Lease / 2)
         {
-            // This silo has stood still. Heartbeats may wait here, or have gone to another activation since the silo was declared dead: it is not for this one to say who is alive.
+            // This silo has stood still, and heartbeats may wait here.
             _renewed = time.GetTimestamp();
         }
-        else if (HasLapsed && await IsSiloAlive())
+        else if (HasLapsed && await IsSiloAlive() && HasLapsed)
         {
             await EndLapsed();
         }
@@ -76,14 +76,17 @@ sealed partial class GatewayGrain(
 
     bool HasLapsed => time.GetElapsedTime(_renewed) >= options.Value.Lease;
 
-    /// <summary>A silo that counts as dead and has not noticed gets no heartbeats, because they go to another one. Where it is not known, leases go on.</summary>
+    /// <summary>
+    /// A silo that counts as dead and has not noticed gets no heartbeats, because they go to another one. Where it is not known, leases go on. To find out takes time, in which a
+    /// heartbeat may come.
+    /// </summary>
     async Task<bool> IsSiloAlive()
     {
         try
         {
             // Reads the membership anew. A silo that finds itself dead there ends its process.
             await membership.Refresh();
-            return HasLapsed && silos.CurrentStatus == SiloStatus.Active;
+            return silos.CurrentStatus == SiloStatus.Active;
         }
         catch (Exception exception)
         {

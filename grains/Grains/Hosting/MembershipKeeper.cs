@@ -48,11 +48,12 @@ sealed partial class MembershipKeeper(
             await table.InitializeMembershipTableAsync(true, cancellationToken);
             var rows = await table.ReadAllAsync(cancellationToken);
             var known = membership.CurrentSnapshot;
-            if (rows.Version.Version > known.Version.Value || (_lostAt is null && rows.Version.Version == known.Version.Value))
+            bool newer = rows.Version.Version > known.Version.Value;
+            if (newer || (_lostAt is null && rows.Version.Version == known.Version.Value))
             {
                 _own = rows.TryGet(silo.SiloAddress)?.Item1 ?? _own;
                 _lostAt = null;
-                if (rows.Version.Version > known.Version.Value)
+                if (newer)
                 {
                     // Nobody tells a silo that it counts as dead. Orleans would see it with its next look at the table, within a minute; until then there would be two owners of a grain.
                     await membership.Refresh(default, cancellationToken);
