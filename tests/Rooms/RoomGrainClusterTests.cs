@@ -174,6 +174,19 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
     }
 
     [Fact]
+    public async Task Who_has_gone_again_before_his_coming_was_told_is_told_of_where_presence_has_listed_him()
+    {
+        // So many that the next change is told of a second later.
+        var gateway = await GatewayAsync();
+        await Room.Submit(gateway.Batch(presence: [.. Enumerable.Range(0, 200).Select(i => new PresenceCount($"user-{i}", 1))]));
+        await Room.Submit(gateway.Batch(presence: [new("ann", 1), new("user-0", 0)]));
+        Assert.Contains(new Member("ann", 1), (await Room.Presence(1000)).List);
+        await Room.Submit(gateway.Batch(presence: [new("ann", 0), new("user-0", 1)]));
+        await Eventually.True(
+            "both are told of", () => gateway.Events.OfType<PresenceChanged>().LastOrDefault() is { } told && told.Left.Contains("ann") && told.Joined.Contains("user-0"));
+    }
+
+    [Fact]
     public async Task A_gateway_that_falls_silent_is_forgotten_with_its_members()
     {
         var silent = await GatewayAsync();

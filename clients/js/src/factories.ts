@@ -26,5 +26,6 @@ export function factoriesOf(transport: ConnectOptions['transport'] = 'auto'): re
   if (transport === 'auto') return [signalr, sse];
   if (transport === 'signalr') return [signalr];
   if (transport === 'sse') return [sse];
+  if (typeof transport === 'string') throw new TypeError(`The transport '${String(transport)}' is not known; it is 'auto', 'signalr', 'sse', or what socketIO() gives.`);
   return [transport];
 }

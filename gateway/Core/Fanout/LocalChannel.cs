@@ -65,17 +65,17 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
     // ---- The audience -----------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Begins delivery: after the cursor, or from now where there is none. Completes when the connection has been sent everything up
-    /// to the live messages; from then on it gets those. Null where this channel has been removed: get a new one.
+    /// Takes the connection into the audience: it is present, and is told who comes and goes. Messages come when delivery begins.
+    /// False where this channel has been removed: get a new one.
     /// </summary>
-    public async Task<SubscribeResult?> SubscribeAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
+    public async Task<bool> AttachAsync(Subscription subscription, CancellationToken cancellationToken)
     {
         Task declaration;
         lock (_lock)
         {
             if (_removed)
             {
-                return null;
+                return false;
             }
 
             // The declaration goes first: a grain takes no presence from a gateway it does not know.
@@ -87,6 +87,23 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         try
         {
             await declaration.WaitAsync(cancellationToken);
+            return true;
+        }
+        catch
+        {
+            Unsubscribe(subscription);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Begins delivery to a connection of the audience: after the cursor, or from now where there is none. Completes when it has been
+    /// sent everything up to the live messages; from then on it gets those.
+    /// </summary>
+    public async Task<SubscribeResult> BeginAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        try
+        {
             return await CatchUpAsync(subscription, cursor, cancellationToken);
         }
         catch
@@ -218,12 +235,13 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         }
     }
 
-    /// <summary>Passes on something that has no place in the log.</summary>
+    /// <summary>Passes on something that has no place among the messages: those who are not live yet get it as well.</summary>
     public void Deliver(PreparedEvent prepared, FanoutBatch batch)
     {
         lock (_lock)
         {
-            SendToLive(prepared, batch);
+            Send(_live, prepared, batch);
+            Send(_catchingUp, prepared, batch);
         }
     }
 
@@ -281,9 +299,11 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         }
     }
 
-    void SendToLive(PreparedEvent prepared, FanoutBatch batch)
+    void SendToLive(PreparedEvent prepared, FanoutBatch batch) => Send(_live, prepared, batch);
+
+    static void Send(List<Subscription> subscriptions, PreparedEvent prepared, FanoutBatch batch)
     {
-        foreach (var subscription in _live)
+        foreach (var subscription in subscriptions)
         {
             if (subscription.Wants(prepared) && subscription.Connection.Enqueue(prepared, subscription))
             {
@@ -402,7 +422,11 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         ChannelHead head;
         lock (_lock)
         {
-            _seam.Open(_offset);
+            if (!subscription.Ended)
+            {
+                _seam.Open(_offset);
+            }
+
             head = new(_epoch, _offset, _revision);
         }
 

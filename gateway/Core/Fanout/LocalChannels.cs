@@ -26,38 +26,50 @@ sealed class LocalChannels(
     public async Task<SubscribeResult?> SubscribeAsync(
         ClientConnection connection, ChannelId id, Cursor? cursor, CancellationToken cancellationToken)
     {
+        while (await AttachAsync(connection, id, cancellationToken) is { } subscription)
+        {
+            if (subscription.TryBegin())
+            {
+                return await BeginAsync(subscription, cursor, cancellationToken);
+            }
+
+            if (await subscription.WhenBegunAsync().WaitAsync(cancellationToken) is { } earlier)
+            {
+                return earlier;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// The first half of that: from here on the connection is present and is told who comes and goes, and messages wait for the second
+    /// half. Returns an earlier subscription where there is one. Null as above.
+    /// </summary>
+    public async Task<Subscription?> AttachAsync(ClientConnection connection, ChannelId id, CancellationToken cancellationToken)
+    {
         while (true)
         {
             var channel = _channels.GetOrAdd(
                 id, static (key, self) => new(key, self.Uplinks, self.Cluster, self.Time, self.Logger), new Context(uplinks, cluster, time, logger));
             var subscription = new Subscription(connection, channel);
             var present = connection.Add(subscription);
-            if (present is null)
-            {
-                return null;
-            }
-
             if (present != subscription)
             {
-                if (await present.WhenBegunAsync().WaitAsync(cancellationToken) is { } earlier)
-                {
-                    return earlier;
-                }
-
-                continue;
+                return present;
             }
 
             try
             {
-                if (await channel.SubscribeAsync(subscription, cursor, cancellationToken) is { } result)
+                if (await channel.AttachAsync(subscription, cancellationToken))
                 {
                     if (subscription.Ended)
                     {
                         channel.Unsubscribe(subscription);
                     }
 
-                    subscription.Begun(result);
-                    return result;
+                    subscription.Attached();
+                    return subscription;
                 }
 
                 connection.Remove(subscription);
@@ -69,6 +81,22 @@ sealed class LocalChannels(
                 subscription.Failed(exception);
                 throw;
             }
+        }
+    }
+
+    static async Task<SubscribeResult> BeginAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var result = await subscription.Channel.BeginAsync(subscription, cursor, cancellationToken);
+            subscription.Begun(result);
+            return result;
+        }
+        catch (Exception exception)
+        {
+            subscription.Connection.Remove(subscription);
+            subscription.Failed(exception);
+            throw;
         }
     }
 

@@ -25,6 +25,7 @@ public sealed class Subscription
     long _afterOffset;
     long _afterRevision;
     SubscribeResult _result;
+    bool _attached;
 
     /// <summary>Null while delivery has not begun; then one of the two above, or why it failed. A completion source only where somebody waits for that.</summary>
     object? _outcome;
@@ -44,6 +45,11 @@ public sealed class Subscription
             var outcome => Task.FromResult<SubscribeResult?>(outcome == s_begun ? _result : null),
         };
     }
+
+    internal void Attached() => Volatile.Write(ref _attached, true);
+
+    /// <summary>True for the first who asks once the connection is in the audience: it is for that caller to begin delivery.</summary>
+    internal bool TryBegin() => Interlocked.Exchange(ref _attached, false);
 
     internal void Begun(SubscribeResult result)
     {

@@ -82,6 +82,23 @@ sealed class RealtimeOperations(
     public async Task<bool> ReachesBackAsync(ChannelId channel, Cursor cursor, CancellationToken cancellationToken) =>
         (await CallAsync(cluster.GetChannel(channel).Read(new(cursor, null, 1)), cancellationToken)).Recovered;
 
+    /// <summary>
+    /// The first half of <see cref="FollowAsync"/>: from when it completes, the connection misses nothing of who comes and goes. For whoever answers the client before
+    /// the messages come.
+    /// </summary>
+    public async Task AttachAsync(ClientConnection connection, ChannelId channel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            _ = await channels.AttachAsync(connection, channel, cancellationToken).WaitAsync(ClusterTimeout, cancellationToken) ?? throw TooManyRooms();
+        }
+        catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
+        {
+            Unfollow(connection, channel);
+            throw Unavailable(exception);
+        }
+    }
+
     /// <summary>Begins delivery of a channel that the caller has been found to be allowed.</summary>
     public async Task<SubscribeResult> FollowAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken)
     {

@@ -152,7 +152,8 @@ sealed class SseStreams(
     {
         var aborted = http.RequestAborted;
 
-        // What has no cursor begins now. Its position must be known before the first id is written.
+        // What has no cursor begins now. Its position must be known before the first id is written. What has one begins below, where its messages can be written; but whoever
+        // asks for presence as soon as there is an answer is told of every change since.
         for (int i = 0; i < audience.Count; i++)
         {
             if (cursors[i] is null && audience[i].Kind == ChannelKind.User)
@@ -164,6 +165,8 @@ sealed class SseStreams(
                 await operations.FollowAsync(connection, audience[i], null, aborted);
             }
         }
+
+        await Task.WhenAll(audience.Select(channel => operations.AttachAsync(connection, channel, aborted)));
 
         var response = http.Response;
         response.ContentType = "text/event-stream; charset=utf-8";

@@ -13,13 +13,20 @@ sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room
     readonly HashSet<string> _joined = [];
     readonly HashSet<string> _left = [];
     int _connections;
+
+    /// <summary>Somebody has asked who is here, and so knows of changes that have not been told: that these were undone must be told as well.</summary>
+    bool _known;
     long _told;
     IGrainTimer? _telling;
 
-    public Task<RoomPresence> Presence(int limit) => Task.FromResult(new RoomPresence(
-        _members.Count,
-        _connections,
-        [.. _members.Take(Math.Clamp(limit, 0, 10_000)).Select(m => new Member(m.Key, m.Value))]));
+    public Task<RoomPresence> Presence(int limit)
+    {
+        _known |= _joined.Count + _left.Count > 0;
+        return Task.FromResult(new RoomPresence(
+            _members.Count,
+            _connections,
+            [.. _members.Take(Math.Clamp(limit, 0, 10_000)).Select(m => new Member(m.Key, m.Value))]));
+    }
 
     protected override void OnPresence(IReadOnlyList<(string Key, int Before, int After)> changes)
     {
@@ -31,12 +38,12 @@ sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room
             if (now > 0)
             {
                 _members[user] = now;
-                if (was == 0 && !_left.Remove(user))
+                if (was == 0 && (!_left.Remove(user) || _known))
                 {
                     _joined.Add(user);
                 }
             }
-            else if (_members.Remove(user) && !_joined.Remove(user))
+            else if (_members.Remove(user) && (!_joined.Remove(user) || _known))
             {
                 _left.Add(user);
             }
@@ -82,6 +89,7 @@ sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room
         PostToAll(new PresenceChanged(Channel, named ? [.. _joined] : [], named ? [.. _left] : [], _members.Count));
         _joined.Clear();
         _left.Clear();
+        _known = false;
         _told = Time.GetTimestamp();
         return Task.CompletedTask;
     }

@@ -265,6 +265,12 @@ describe('tokens', () => {
   });
 });
 
+describe('a transport', () => {
+  it('is one of those that there are', () => {
+    expect(() => connect({ transport: 'socketio' as never })).toThrow("The transport 'socketio' is not known; it is 'auto', 'signalr', 'sse', or what socketIO() gives.");
+  });
+});
+
 describe('a transport that is blocked', () => {
   it('is tried twice before another one is used', async () => {
     const { Connection } = await import('../../src/connection.js');
