@@ -51,7 +51,7 @@ if [ $# -eq 0 ]; then
   (cd clients/js && npx vitest run --reporter=default --reporter=json --outputFile.json="$report") || status=1
   passed=$(reported numPassedTests) failed=$(reported numFailedTests)
   passed=${passed:-0} failed=${failed:-0}
-  [ "$failed" = 0 ] || failures=$(reported "testResults.flatMap(f => f.assertionResults).filter(a => a.status === 'failed').map(a => ['failed ' + a.fullName, ...a.failureMessages.join('\n').split('\n').slice(0, 25).map(l => '  ' + l)].join('\n')).join('\\n')")
+  [ "$failed" = 0 ] || failures=$(reported "testResults.flatMap(f => f.assertionResults).filter(a => a.status === 'failed').map(a => ['failed ' + a.fullName, ...a.failureMessages.join('\\n').split('\\n').slice(0, 25).map(l => '  ' + l)].join('\\n')).join('\\n')")
 fi
 
 # They take a quarter of an hour on two processors. The bound is for what hangs, and leaves room for a machine that is half as fast.

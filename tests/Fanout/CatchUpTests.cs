@@ -42,18 +42,23 @@ public sealed class CatchUpTests
         using var stream = await ann.GetAsync($"/events?room=general&lastEventId={start}", HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
         stream.EnsureSuccessStatusCode();
         await using var bob = await new SignalRTransport(messagePack: false).JoinAsync(host.Address, await host.TokenAsync("bob"), "general");
-        Assert.Equal("bob", (await bob.NextAsync("presence")).Body.GetProperty("joined")[0].GetString());
+        while (!TellsOfBob((await bob.NextAsync("presence")).Body))
+        {
+            // Of ann, whom bob may be told of first.
+        }
 
         var parser = SseParser.Create(await stream.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
         await foreach (var item in parser.EnumerateAsync(TestContext.Current.CancellationToken))
         {
-            if (item.EventType == "presence" && JsonElement.Parse(item.Data).GetProperty("joined").EnumerateArray().Any(user => user.GetString() == "bob"))
+            if (item.EventType == "presence" && TellsOfBob(JsonElement.Parse(item.Data)))
             {
                 return;
             }
         }
 
         Assert.Fail("The stream has ended.");
+
+        static bool TellsOfBob(JsonElement presence) => presence.GetProperty("joined").EnumerateArray().Any(user => user.GetString() == "bob");
     }
 
     static Task<EmbeddedHost> StartAsync() => EmbeddedHost.StartAsync(("Realtime:Gateway:QueueBytes", "131072"));

@@ -66,7 +66,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
 
     /// <summary>
     /// Takes the connection into the audience: it is present, and is told who comes and goes. Messages come when delivery begins.
-    /// False where this channel has been removed: get a new one.
+    /// False where this channel has been removed: get a new one. Where this or <see cref="CatchUpAsync"/> fails, the caller unsubscribes.
     /// </summary>
     public async Task<bool> AttachAsync(Subscription subscription, CancellationToken cancellationToken)
     {
@@ -84,33 +84,8 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
             CountPresence(subscription, +1);
         }
 
-        try
-        {
-            await declaration.WaitAsync(cancellationToken);
-            return true;
-        }
-        catch
-        {
-            Unsubscribe(subscription);
-            throw;
-        }
-    }
-
-    /// <summary>
-    /// Begins delivery to a connection of the audience: after the cursor, or from now where there is none. Completes when it has been
-    /// sent everything up to the live messages; from then on it gets those.
-    /// </summary>
-    public async Task<SubscribeResult> BeginAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await CatchUpAsync(subscription, cursor, cancellationToken);
-        }
-        catch
-        {
-            Unsubscribe(subscription);
-            throw;
-        }
+        await declaration.WaitAsync(cancellationToken);
+        return true;
     }
 
     public void Unsubscribe(Subscription subscription)
@@ -417,7 +392,11 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         await batch.WriteAsync();
     }
 
-    async Task<SubscribeResult> CatchUpAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
+    /// <summary>
+    /// Begins delivery to a connection of the audience: after the cursor, or from now where there is none. Completes when it has been
+    /// sent everything up to the live messages; from then on it gets those.
+    /// </summary>
+    public async Task<SubscribeResult> CatchUpAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
     {
         ChannelHead head;
         lock (_lock)

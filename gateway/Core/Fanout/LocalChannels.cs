@@ -30,7 +30,7 @@ sealed class LocalChannels(
         {
             if (subscription.TryBegin())
             {
-                return await BeginAsync(subscription, cursor, cancellationToken);
+                return await CatchUpAsync(subscription, cursor, cancellationToken);
             }
 
             if (await subscription.WhenBegunAsync().WaitAsync(cancellationToken) is { } earlier)
@@ -77,27 +77,32 @@ sealed class LocalChannels(
             }
             catch (Exception exception)
             {
-                connection.Remove(subscription);
-                subscription.Failed(exception);
+                GiveUp(subscription, exception);
                 throw;
             }
         }
     }
 
-    static async Task<SubscribeResult> BeginAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
+    static async Task<SubscribeResult> CatchUpAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
     {
         try
         {
-            var result = await subscription.Channel.BeginAsync(subscription, cursor, cancellationToken);
+            var result = await subscription.Channel.CatchUpAsync(subscription, cursor, cancellationToken);
             subscription.Begun(result);
             return result;
         }
         catch (Exception exception)
         {
-            subscription.Connection.Remove(subscription);
-            subscription.Failed(exception);
+            GiveUp(subscription, exception);
             throw;
         }
+    }
+
+    static void GiveUp(Subscription subscription, Exception exception)
+    {
+        subscription.Channel.Unsubscribe(subscription);
+        subscription.Connection.Remove(subscription);
+        subscription.Failed(exception);
     }
 
     public static bool Unsubscribe(ClientConnection connection, ChannelId id)

@@ -86,33 +86,28 @@ sealed class RealtimeOperations(
     /// The first half of <see cref="FollowAsync"/>: from when it completes, the connection misses nothing of who comes and goes. For whoever answers the client before
     /// the messages come.
     /// </summary>
-    public async Task AttachAsync(ClientConnection connection, ChannelId channel, CancellationToken cancellationToken)
-    {
-        try
-        {
-            _ = await channels.AttachAsync(connection, channel, cancellationToken).WaitAsync(ClusterTimeout, cancellationToken) ?? throw TooManyRooms();
-        }
-        catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
-        {
-            Unfollow(connection, channel);
-            throw Unavailable(exception);
-        }
-    }
+    public async Task AttachAsync(ClientConnection connection, ChannelId channel, CancellationToken cancellationToken) =>
+        _ = await OrUnfollowAsync(channels.AttachAsync(connection, channel, cancellationToken), connection, channel, cancellationToken) ?? throw TooManyRooms();
 
     /// <summary>Begins delivery of a channel that the caller has been found to be allowed.</summary>
     public async Task<SubscribeResult> FollowAsync(ClientConnection connection, ChannelId channel, Cursor? cursor, CancellationToken cancellationToken)
     {
+        var subscribing = channels.SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken);
+        var result = await OrUnfollowAsync(subscribing, connection, channel, cancellationToken) ?? throw TooManyRooms();
+        connection.OnFollowed(channel, result);
+        return result;
+    }
+
+    static async Task<T> OrUnfollowAsync<T>(Task<T> step, ClientConnection connection, ChannelId channel, CancellationToken cancellationToken)
+    {
         try
         {
-            var result = await channels.SubscribeAsync(connection, channel, CheckCursor(cursor, channel), cancellationToken).WaitAsync(ClusterTimeout, cancellationToken)
-                ?? throw TooManyRooms();
-            connection.OnFollowed(channel, result);
-            return result;
+            return await CallAsync(step, cancellationToken);
         }
-        catch (Exception exception) when (exception is TimeoutException or OrleansException or ChannelUnavailableException)
+        catch (RealtimeException exception) when (exception.Code == RealtimeErrorCode.Unavailable)
         {
             Unfollow(connection, channel);
-            throw Unavailable(exception);
+            throw;
         }
     }
 

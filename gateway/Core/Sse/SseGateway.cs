@@ -152,8 +152,7 @@ sealed class SseStreams(
     {
         var aborted = http.RequestAborted;
 
-        // What has no cursor begins now. Its position must be known before the first id is written. What has one begins below, where its messages can be written; but whoever
-        // asks for presence as soon as there is an answer is told of every change since.
+        // What has no cursor begins now. Its position must be known before the first id is written.
         for (int i = 0; i < audience.Count; i++)
         {
             if (cursors[i] is null && audience[i].Kind == ChannelKind.User)
@@ -166,7 +165,8 @@ sealed class SseStreams(
             }
         }
 
-        await Task.WhenAll(audience.Select(channel => operations.AttachAsync(connection, channel, aborted)));
+        // The others begin when they can be written. But whoever asks for presence as soon as there is an answer is told of every change since.
+        await Task.WhenAll(audience.Where((_, i) => cursors[i] is not null).Select(channel => operations.AttachAsync(connection, channel, aborted)));
 
         var response = http.Response;
         response.ContentType = "text/event-stream; charset=utf-8";
