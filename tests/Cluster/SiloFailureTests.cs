@@ -1,11 +1,13 @@
 using OrleansRealtime.Tests.Cluster.Clients;
+using OrleansRealtime.Tests.Processes;
+using OrleansRealtime.Tests.SocketIo;
 using StackExchange.Redis;
 
 namespace OrleansRealtime.Tests.Cluster;
 
 /// <summary>Silos die, and what they owned goes on at the others.</summary>
 [Collection(ClusterTests.Name)]
-public sealed class SiloFailureTests(SharedCluster shared)
+public sealed class SiloFailureTests(SharedCluster shared, NodeClients node) : IClassFixture<NodeClients>
 {
     static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
@@ -40,6 +42,26 @@ public sealed class SiloFailureTests(SharedCluster shared)
     }
 
     [Fact]
+    public async Task Who_has_left_while_no_silo_was_there_is_told_of_and_nobody_is_said_to_have_come_who_was_there()
+    {
+        string room = "room-" + Guid.NewGuid().ToString("n");
+        await using var ann = await JoinAsync(room, "ann", gateway: 0);
+        await using var bob = await JoinAsync(room, "bob", gateway: 1);
+        await using var cat = await JoinAsync(room, "cat", gateway: 0);
+        await using var redis = await ConnectionMultiplexer.ConnectAsync(_cluster.Redis.ConnectionString);
+        await Eventually.True("the room has told of all", async () => await redis.GetDatabase().SetLengthAsync($"realtime:{{room:/:{room}}}:members") == 3);
+        Assert.Equal("bob", (await ann.NextAsync("user:joined"))[0].GetString());
+        Assert.Equal("cat", (await ann.NextAsync("user:joined"))[0].GetString());
+
+        await Task.WhenAll(_cluster.Silos.Select(s => s.KillAsync()));
+        await bob.DisposeAsync();
+        await Task.WhenAll(_cluster.Silos.Select(s => s.StartAsync()));
+        Assert.Equal("bob", (await ann.NextAsync("user:left"))[0].GetString());
+        Assert.Equal(0, ann.Count("user:joined"));
+        Assert.Equal(2, (await ann.EmitAsync("presence", room)).GetProperty("members").GetInt32());
+    }
+
+    [Fact]
     public async Task A_silo_that_is_stopped_for_a_while_costs_nothing_but_time()
     {
         await using var crowd = await Crowd.ComeAsync(_cluster, new(Rooms: 4, Members: 2, Visitors: 1));
@@ -60,6 +82,14 @@ public sealed class SiloFailureTests(SharedCluster shared)
         await crowd.EndLoadAsync();
         await crowd.HasLostNothingAsync();
         await _cluster.ReadyAsync();
+    }
+
+    async Task<NodeSocket> JoinAsync(string room, string user, int gateway)
+    {
+        using var api = new RestApi(_cluster.Addresses[gateway]);
+        var socket = await node.ConnectAsync(new() { Server = _cluster.Addresses[gateway], Token = await api.TokenAsync(user) });
+        Assert.True((await socket.EmitAsync("join:room", room)).TryGetProperty("epoch", out _));
+        return socket;
     }
 
     /// <summary>As the cluster's membership has them.</summary>

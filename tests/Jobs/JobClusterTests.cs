@@ -65,6 +65,7 @@ public sealed class JobClusterTests
             silo.AddRealtimeGrains(new ConfigurationBuilder().Build());
             silo.Services.AddSingleton(store.GetRequiredService<IChannelStore>());
             silo.Services.AddSingleton<IInterestStore, NoInterestStore>();
+            silo.Services.AddSingleton<IMemberStore, NoMemberStore>();
             silo.AddMemoryGrainStorage("PubSubStore").AddMemoryGrainStorage("realtime");
             silo.AddMemoryStreams(OrleansRealtime.Gateways.Mailbox.ProviderName);
             configure(silo);

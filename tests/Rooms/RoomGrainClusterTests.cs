@@ -1,17 +1,22 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Orleans.Core.Internal;
 using Orleans.TestingHost;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Channels.Redis;
 using OrleansRealtime.Channels.Sqlite;
 using OrleansRealtime.Gateways;
 using OrleansRealtime.Hosting;
 using OrleansRealtime.Mailboxes;
+using OrleansRealtime.Redis;
 using OrleansRealtime.Rooms;
+using OrleansRealtime.Rooms.Redis;
 using OrleansRealtime.Tests.Mailboxes;
+using OrleansRealtime.Tests.Redis;
 
 namespace OrleansRealtime.Tests.Rooms;
 
-/// <summary>Two silos that share a store, and a gateway that is their client.</summary>
+/// <summary>Two silos that share a store for logs, and a Redis for what else a room's next activation is to find; and a gateway that is their client.</summary>
 public sealed class TwoSilos : IAsyncLifetime
 {
     readonly ServiceProvider _store = new ServiceCollection()
@@ -19,19 +24,28 @@ public sealed class TwoSilos : IAsyncLifetime
         .AddSqliteChannelStore(new ConfigurationBuilder().AddInMemoryCollection([new("Realtime:Store:DataFolder", ":memory:")]).Build())
         .BuildServiceProvider();
 
+    ConnectedStore _redis = null!;
+
     internal InProcessTestCluster Cluster { get; private set; } = null!;
+
+    internal RedisServer Redis { get; private set; } = null!;
+
+    internal RedisConnection Connection => _redis.Connection;
 
     public async ValueTask InitializeAsync()
     {
         _store.GetRequiredService<SqliteChannelStore>().Open();
+        Redis = await RedisServer.StartAsync();
+        _redis = await ConnectedStore.ConnectAsync(Redis.ConnectionString, TimeProvider.System);
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(
-            [new("Realtime:Gateways:Lease", "00:00:02"), new("Realtime:Channels:PresenceDeliveries", "200")]).Build();
+            [new("Realtime:Gateways:Lease", "00:00:02"), new("Realtime:Channels:PresenceDeliveries", "200"), new("Realtime:Channels:NamedPresenceLimit", "400")]).Build();
         var builder = new InProcessTestClusterBuilder(2);
         builder.ConfigureSilo((_, silo) =>
         {
             silo.AddRealtimeGrains(configuration);
             silo.Services.AddSingleton(_store.GetRequiredService<IChannelStore>());
-            silo.Services.AddSingleton<IInterestStore, NoInterestStore>();
+            silo.Services.AddSingleton<IInterestStore>(new RedisInterestStore(_redis.Connection));
+            silo.Services.AddSingleton<IMemberStore>(new RedisMemberStore(_redis.Connection));
             silo.AddMemoryGrainStorage("PubSubStore").AddMemoryGrainStorage("realtime");
             silo.AddMailboxes();
         });
@@ -44,6 +58,8 @@ public sealed class TwoSilos : IAsyncLifetime
     {
         await Cluster.DisposeAsync();
         await _store.DisposeAsync();
+        await _redis.DisposeAsync();
+        await Redis.DisposeAsync();
     }
 }
 
@@ -207,10 +223,99 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
         Assert.Equal(0, (await Room.Presence(1)).Members);
     }
 
+    [Fact]
+    public async Task A_room_that_begins_anew_tells_who_has_left_meanwhile_and_names_nobody_who_was_there()
+    {
+        var one = await GatewayAsync();
+        var two = await GatewayAsync();
+        await Room.Submit(one.Batch(presence: [new("ann", 2)]));
+        await Room.Submit(two.Batch(presence: [new("bob", 1), new("cat", 1)]));
+        await KeptAsync("ann", "bob", "cat");
+        await BeginAnewAsync();
+
+        // Whom nobody has named yet may be there still.
+        await Room.Submit(two.Batch(interested: true, presence: [new("cat", 1), new("dan", 1)], complete: true));
+        Assert.Equal(4, (await Room.Presence(10)).Members);
+        await Room.Submit(one.Batch(interested: true, presence: [new("ann", 2)], complete: true));
+        var presence = await Room.Presence(10);
+        Assert.Equal([new("ann", 2), new("cat", 1), new("dan", 1)], presence.List.OrderBy(m => m.User));
+        Assert.Equal(4, presence.Connections);
+        await KeptAsync("ann", "cat", "dan");
+        await Eventually.True("bob's leaving is told", () => Told(one).Any(p => p.Left.Contains("bob")));
+        Assert.Equal(["ann", "bob", "cat", "dan"], Told(one).SelectMany(p => p.Joined).Order());
+        Assert.Equal(["bob"], Told(one).SelectMany(p => p.Left));
+        Assert.Equal(3, Told(one)[^1].Members);
+    }
+
+    [Fact]
+    public async Task The_members_of_a_gateway_that_died_with_the_silo_leave_when_it_is_known_to_be_gone()
+    {
+        var one = await GatewayAsync();
+        var dead = await GatewayAsync();
+        await Room.Submit(one.Batch(presence: [new("ann", 1)]));
+        await Room.Submit(dead.Batch(presence: [new("bob", 1)]));
+        await KeptAsync("ann", "bob");
+        await BeginAnewAsync();
+
+        await Room.Submit(one.Batch(interested: true, presence: [new("ann", 1)], complete: true));
+        Assert.Equal(2, (await Room.Presence(10)).Members);
+        await Eventually.True("the lease of the dead one ends", async () =>
+        {
+            await RenewLeaseAsync(one);
+            return (await Room.Presence(10)).List is [{ User: "ann" }];
+        });
+        await Eventually.True("bob's leaving is told", () => Told(one).Any(p => p.Left.Contains("bob")));
+    }
+
+    [Fact]
+    public async Task A_room_that_names_nobody_keeps_no_names()
+    {
+        PresenceCount[] many = [.. Enumerable.Range(0, 401).Select(i => new PresenceCount($"user-{i}", 1))];
+        var gateway = await GatewayAsync();
+        await Room.Submit(gateway.Batch(presence: [new("user-0", 1)]));
+        await KeptAsync("user-0");
+        await Room.Submit(gateway.Batch(presence: many));
+        await KeptAsync();
+        await Room.Submit(gateway.Batch(presence: [.. many.Skip(2).Select(m => m with { Connections = 0 })]));
+        await KeptAsync("user-0", "user-1");
+    }
+
+    [Fact]
+    public async Task What_a_Redis_that_was_away_was_not_told_of_is_written_when_it_is_back_with_what_it_has_lost()
+    {
+        var gateway = await GatewayAsync();
+        await Room.Submit(gateway.Batch(presence: [new("ann", 1)]));
+        await KeptAsync("ann");
+        silos.Redis.Kill();
+        await Room.Submit(gateway.Batch(presence: [new("bob", 1)]));
+        await Eventually.True("bob's coming is told all the same", () => Told(gateway).Any(p => p.Joined.Contains("bob")));
+        await silos.Redis.RestartAsync();
+        await Eventually.True("Redis answers", () => silos.Connection.IsAnswering);
+        await KeptAsync("ann", "bob");
+        Assert.Equal([gateway.Id], await new RedisInterestStore(silos.Connection).ReadAsync(new(ChannelKind.Room, _room)));
+    }
+
     Task<GatewayBatchResult> PublishAsync(RoomGateway gateway, bool byAnswer = true) =>
         Room.Submit(gateway.Batch(publications: [new("message", Payload.Null)], byAnswer: byAnswer));
 
     async Task<long> RenewLeaseAsync(RoomGateway gateway) => (await silos.Cluster.Client.GetGrain<IGatewayGrain>(gateway.Id).Heartbeat()).Lease;
+
+    /// <summary>As when its silo has died: with what is in the stores, and nothing else.</summary>
+    async Task BeginAnewAsync()
+    {
+        await Room.AsReference<IGrainManagementExtension>().DeactivateOnIdle();
+        var management = silos.Cluster.Client.GetGrain<IManagementGrain>(0);
+        await Eventually.True("the room has no activation", async () => await management.GetActivationAddress(Room) is null);
+    }
+
+    /// <summary>Waits until these, and no others, are kept for the room's next activation.</summary>
+    Task KeptAsync(params string[] members)
+    {
+        var kept = new RedisMemberStore(silos.Connection);
+        return Eventually.True("the members are kept", async () => (await kept.ReadAsync(new(ChannelKind.Room, _room))).Order().SequenceEqual(members.Order()));
+    }
+
+    static List<PresenceChanged> Told(RoomGateway gateway) => [.. gateway.Events.OfType<PresenceChanged>()];
 
     async Task<RoomGateway> GatewayAsync()
     {

@@ -17,9 +17,15 @@ abstract class ChannelGrain : Grain, IChannelGrain
     /// <summary>The lease of a gateway that has not declared itself to this activation.</summary>
     const long UnknownLease = -1;
 
+    /// <summary>How often what the next activation is to find is written again: the stores keep it for a day.</summary>
+    static readonly TimeSpan KeptFor = TimeSpan.FromHours(6);
+
     readonly ChannelServices _services;
     readonly Dictionary<string, InterestedGateway> _gateways = [];
     string[] _interested = [];
+
+    /// <summary>Gateways that this activation knows from one before it, and that have not said yet who is there through them.</summary>
+    HashSet<string>? _undeclared;
 
     /// <summary>The last calls of gateways that are no longer interested, and may be again.</summary>
     Dictionary<string, long>? _departed;
@@ -28,6 +34,9 @@ abstract class ChannelGrain : Grain, IChannelGrain
     volatile int _departures;
     volatile bool _unwatched;
     long _lastAppend;
+
+    long _kept;
+    volatile bool _notKept;
 
     protected ChannelGrain(ChannelKind kind, ChannelServices services)
     {
@@ -59,11 +68,13 @@ abstract class ChannelGrain : Grain, IChannelGrain
         {
             // Its events leave at once; who is there through it is for it to say.
             _gateways.Add(gatewayId, new() { Stored = true });
+            (_undeclared ??= []).Add(gatewayId);
             _unwatched = true;
             Post(gatewayId, new DeclarationRequested(Channel));
         }
 
         UpdateInterested();
+        _kept = Time.GetTimestamp();
         _departures = _services.Departures.Count;
         _services.Housekeeping.Add(this);
     }
@@ -118,11 +129,45 @@ abstract class ChannelGrain : Grain, IChannelGrain
             OnForgotten(gatewayId);
         }
 
+        Declared(gatewayId);
         await _services.Interests.SetAsync(Channel, gatewayId, interested: false);
     }
 
     /// <summary>Told how the presence through one gateway has changed: key, connections before, connections after.</summary>
     protected abstract void OnPresence(IReadOnlyList<(string Key, int Before, int After)> changes);
+
+    /// <summary>Whether all gateways that were interested before this activation have said who is there through them, or are gone.</summary>
+    protected bool PresenceIsComplete => _undeclared is null;
+
+    /// <summary>Told when <see cref="PresenceIsComplete"/> has become true.</summary>
+    protected virtual void OnPresenceComplete()
+    {
+    }
+
+    /// <summary>Writes to the stores again what the next activation is to find there. They may have lost it, or be about to drop it.</summary>
+    protected virtual Task KeepAgainAsync()
+    {
+        Volatile.Write(ref _kept, Time.GetTimestamp());
+        _notKept = false;
+        return Task.WhenAll(_gateways.Keys.Select(StoreInterestAsync));
+    }
+
+    /// <summary>Waits for a store to have what the next activation is to find there. Where it fails, everything is soon written again.</summary>
+    protected async Task KeepAsync(Task writing)
+    {
+        try
+        {
+            await writing;
+        }
+        catch (ChannelUnavailableException exception)
+        {
+            if (!_notKept)
+            {
+                _notKept = true;
+                ChannelGrainLog.NotKept(_services.Logger, Channel, exception);
+            }
+        }
+    }
 
     /// <summary>A gateway is no longer interested, or is gone.</summary>
     protected virtual void OnForgotten(string gatewayId)
@@ -173,7 +218,8 @@ abstract class ChannelGrain : Grain, IChannelGrain
             UpdateInterested();
         }
 
-        var stored = gateway.Stored ? Task.CompletedTask : StoreInterestAsync(gatewayId, gateway);
+        var stored = gateway.Stored ? Task.CompletedTask : StoreInterestAsync(gatewayId);
+        gateway.Stored = true;
         if (gateway.WatchedLease != lease && await WatchAsync(gatewayId))
         {
             gateway.WatchedLease = lease;
@@ -182,20 +228,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
         await stored;
     }
 
-    /// <summary>Where it fails, the next declaration tries again.</summary>
-    async Task StoreInterestAsync(string gatewayId, InterestedGateway gateway)
-    {
-        try
-        {
-            gateway.Stored = true;
-            await _services.Interests.SetAsync(Channel, gatewayId, interested: true);
-        }
-        catch (ChannelUnavailableException exception)
-        {
-            gateway.Stored = false;
-            ChannelGrainLog.NotStored(_services.Logger, Channel, gatewayId, exception);
-        }
-    }
+    Task StoreInterestAsync(string gatewayId) => KeepAsync(_services.Interests.SetAsync(Channel, gatewayId, interested: true));
 
     /// <summary>Asks to be told when the gateway's lease ends. Where it fails, the next declaration tries again.</summary>
     async Task<bool> WatchAsync(string gatewayId)
@@ -214,7 +247,9 @@ abstract class ChannelGrain : Grain, IChannelGrain
     }
 
     /// <summary>Whether there is something for <see cref="LookAfterAsync"/> to do. On any thread.</summary>
-    internal bool NeedsCare => _unwatched || _departures != _services.Departures.Count || Log.IsTrimDue;
+    internal bool NeedsCare => _unwatched || _departures != _services.Departures.Count || Log.IsTrimDue || MustKeepAgain;
+
+    bool MustKeepAgain => _notKept || _services.Time.GetElapsedTime(Volatile.Read(ref _kept)) > KeptFor;
 
     /// <summary>What is to be done from time to time: for <see cref="ChannelHousekeeping"/>, on any thread. It does not throw.</summary>
     internal async Task LookAfterAsync()
@@ -239,6 +274,11 @@ abstract class ChannelGrain : Grain, IChannelGrain
         var unwatched = _gateways.Where(g => g.Value.WatchedLease is null || _departures != departures).ToList();
         (_departures, _unwatched) = (departures, false);
         await Task.WhenAll(unwatched.Select(async g => g.Value.WatchedLease = await WatchAsync(g.Key) ? g.Value.WatchedLease ?? UnknownLease : null));
+        if (MustKeepAgain)
+        {
+            await KeepAgainAsync();
+        }
+
         await Log.TrimIfDueAsync();
     }
 
@@ -279,6 +319,20 @@ abstract class ChannelGrain : Grain, IChannelGrain
         }
 
         OnPresence(changes);
+        if (batch.PresenceIsComplete)
+        {
+            Declared(batch.GatewayId);
+        }
+    }
+
+    /// <summary>It is known who is there through the gateway, or that nobody is.</summary>
+    void Declared(string gatewayId)
+    {
+        if (_undeclared is not null && _undeclared.Remove(gatewayId) && _undeclared.Count == 0)
+        {
+            _undeclared = null;
+            OnPresenceComplete();
+        }
     }
 
     void UpdateInterested() => _interested = [.. _gateways.Keys];
@@ -328,12 +382,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
     void OnRestarted()
     {
         ChannelGrainLog.Restarted(_services.Logger, Channel);
-        foreach (var (gatewayId, gateway) in _gateways)
-        {
-            // What the store had of them may be gone as well.
-            _ = StoreInterestAsync(gatewayId, gateway);
-        }
-
+        _ = KeepAgainAsync();
         PostToAll(new HeadRepeated(Channel, Log.Head));
     }
 
@@ -345,7 +394,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
         /// <summary>The lease whose end this channel is to be told of; a lease that was lost has forgotten that.</summary>
         public long? WatchedLease { get; set; }
 
-        /// <summary>Whether the interest store has it.</summary>
+        /// <summary>Whether the interest store has been told of it.</summary>
         public bool Stored { get; set; }
 
         /// <summary>Of its calls, the last.</summary>
@@ -361,8 +410,8 @@ static partial class ChannelGrainLog
     [LoggerMessage(2, LogLevel.Warning, "The store has lost messages of {Channel}; its log goes on in a new epoch.")]
     public static partial void Restarted(ILogger logger, ChannelId channel);
 
-    [LoggerMessage(3, LogLevel.Warning, "{Channel} could not remember that gateway {GatewayId} is interested; it is tried again.")]
-    public static partial void NotStored(ILogger logger, ChannelId channel, string gatewayId, Exception exception);
+    [LoggerMessage(3, LogLevel.Warning, "What the next activation of {Channel} is to know could not be written; it is tried again.")]
+    public static partial void NotKept(ILogger logger, ChannelId channel, Exception exception);
 
     [LoggerMessage(4, LogLevel.Warning, "{Channel} could not ask after gateway {GatewayId}; it is tried again.")]
     public static partial void NotWatched(ILogger logger, ChannelId channel, string gatewayId, Exception exception);

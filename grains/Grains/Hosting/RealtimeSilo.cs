@@ -16,6 +16,8 @@ using OrleansRealtime.Gateways;
 using OrleansRealtime.Jobs;
 using OrleansRealtime.Mailboxes;
 using OrleansRealtime.Redis;
+using OrleansRealtime.Rooms;
+using OrleansRealtime.Rooms.Redis;
 using OrleansRealtime.Users;
 using StackExchange.Redis;
 
@@ -86,6 +88,7 @@ public static class RealtimeSilo
             silo.Services.AddHostedService<MembershipKeeper>();
             silo.Services.AddSingleton<IChannelStore, RedisChannelStore>();
             silo.Services.AddSingleton<IInterestStore, RedisInterestStore>();
+            silo.Services.AddSingleton<IMemberStore, RedisMemberStore>();
             silo.AddMailboxes();
         });
         return builder;
@@ -149,6 +152,7 @@ public static class RealtimeSilo
     {
         silo.Services.AddSqliteChannelStore(configuration);
         silo.Services.AddSingleton<IInterestStore, NoInterestStore>();
+        silo.Services.AddSingleton<IMemberStore, NoMemberStore>();
         silo.AddSqliteGrainStorage(UserGrain.StorageName);
         silo.AddSqliteReminders();
         silo.AddMemoryGrainStorage("PubSubStore");

@@ -24,5 +24,8 @@ readonly record struct RedisKeys(string Prefix)
     /// <summary>Set: ids of the gateways that want the channel's events.</summary>
     public RedisKey Gateways(ChannelId channel) => Of(channel, "gateways");
 
+    /// <summary>Set: the members of whose coming the room has told.</summary>
+    public RedisKey Members(ChannelId room) => Of(room, "members");
+
     RedisKey Of(ChannelId channel, string part) => $"{Prefix}:{{{channel}}}:{part}";
 }

@@ -4,7 +4,7 @@ using OrleansRealtime.Gateways;
 namespace OrleansRealtime.Rooms;
 
 /// <summary>A room: a channel whose presence is told to its members. A member is there while any gateway holds a connection of his in the room.</summary>
-sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room, services), IRoomGrain
+sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGrain(ChannelKind.Room, services), IRoomGrain
 {
     /// <summary>However large a room is, its members are told of changes at least this often.</summary>
     static readonly TimeSpan LongestInterval = TimeSpan.FromSeconds(5);
@@ -14,10 +14,32 @@ sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room
     readonly HashSet<string> _left = [];
     int _connections;
 
+    /// <summary>Members from before this activation, with one connection each until their gateway says how many. Null where all gateways have.</summary>
+    HashSet<string>? _remembered;
+
+    /// <summary>Whether the store has everybody of whose coming the room has told, and nobody else. Not so in rooms that name nobody.</summary>
+    bool _kept = true;
+
     /// <summary>Somebody has asked who is here, and so knows of changes that have not been told: that these were undone must be told as well.</summary>
     bool _known;
     long _told;
     IGrainTimer? _telling;
+
+    public override async Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _remembered = [.. await store.ReadAsync(Channel)];
+        await base.OnActivateAsync(cancellationToken);
+        foreach (string user in _remembered)
+        {
+            _members[user] = 1;
+        }
+
+        _connections = _remembered.Count;
+        if (PresenceIsComplete)
+        {
+            OnPresenceComplete();
+        }
+    }
 
     public Task<RoomPresence> Presence(int limit)
     {
@@ -32,24 +54,51 @@ sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room
     {
         foreach (var (user, before, after) in changes)
         {
-            _connections += after - before;
-            int was = _members.GetValueOrDefault(user);
-            int now = was + after - before;
-            if (now > 0)
+            Count(user, after - before);
+            if (after > 0 && _remembered?.Remove(user) == true)
             {
-                _members[user] = now;
-                if (was == 0 && (!_left.Remove(user) || _known))
-                {
-                    _joined.Add(user);
-                }
-            }
-            else if (_members.Remove(user) && (!_joined.Remove(user) || _known))
-            {
-                _left.Add(user);
+                Count(user, -1);
             }
         }
 
         Tell();
+    }
+
+    /// <summary>Who was a member before this activation, and has not been named by any gateway, has left meanwhile.</summary>
+    protected override void OnPresenceComplete()
+    {
+        foreach (string user in _remembered ?? [])
+        {
+            Count(user, -1);
+        }
+
+        _remembered = null;
+        Tell();
+    }
+
+    protected override Task KeepAgainAsync()
+    {
+        _kept = false;
+        return Task.WhenAll(base.KeepAgainAsync(), KeepAsync([], []));
+    }
+
+    void Count(string user, int change)
+    {
+        _connections += change;
+        int was = _members.GetValueOrDefault(user);
+        int now = was + change;
+        if (now > 0)
+        {
+            _members[user] = now;
+            if (was == 0 && (!_left.Remove(user) || _known))
+            {
+                _joined.Add(user);
+            }
+        }
+        else if (_members.Remove(user) && (!_joined.Remove(user) || _known))
+        {
+            _left.Add(user);
+        }
     }
 
     /// <summary>
@@ -85,12 +134,31 @@ sealed class RoomGrain(ChannelServices services) : ChannelGrain(ChannelKind.Room
             return Task.CompletedTask;
         }
 
-        bool named = _members.Count <= Options.NamedPresenceLimit;
-        PostToAll(new PresenceChanged(Channel, named ? [.. _joined] : [], named ? [.. _left] : [], _members.Count));
+        string[] joined = [.. _joined];
+        string[] left = [.. _left];
         _joined.Clear();
         _left.Clear();
+        PostToAll(new PresenceChanged(Channel, NamesMembers ? joined : [], NamesMembers ? left : [], _members.Count));
+        _ = KeepAsync(joined, left);
         _known = false;
         _told = Time.GetTimestamp();
         return Task.CompletedTask;
+    }
+
+    bool NamesMembers => _members.Count <= Options.NamedPresenceLimit;
+
+    /// <summary>Makes the store know of these, which have just been told, or of everybody where it does not yet. Nobody waits for it.</summary>
+    Task KeepAsync(string[] joined, string[] left)
+    {
+        bool changed = _kept;
+        _kept = NamesMembers;
+        if (_kept)
+        {
+            return KeepAsync(changed
+                ? store.ChangeAsync(Channel, joined, left)
+                : store.ReplaceAsync(Channel, [.. _members.Keys.Where(user => !_joined.Contains(user)), .. _left]));
+        }
+
+        return changed ? KeepAsync(store.ReplaceAsync(Channel, [])) : Task.CompletedTask;
     }
 }
