@@ -230,8 +230,9 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
         var two = await GatewayAsync();
         await Room.Submit(one.Batch(presence: [new("ann", 2)]));
         await Room.Submit(two.Batch(presence: [new("bob", 1), new("cat", 1)]));
+        await using var alive = new Heartbeats(() => Task.WhenAll(RenewLeaseAsync(one), RenewLeaseAsync(two)));
         await KeptAsync("ann", "bob", "cat");
-        await BeginAnewAsync();
+        await BeginAnewAsync(one);
 
         // Whom nobody has named yet may be there still.
         await Room.Submit(two.Batch(interested: true, presence: [new("cat", 1), new("dan", 1)], complete: true));
@@ -254,16 +255,16 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
         var dead = await GatewayAsync();
         await Room.Submit(one.Batch(presence: [new("ann", 1)]));
         await Room.Submit(dead.Batch(presence: [new("bob", 1)]));
-        await KeptAsync("ann", "bob");
-        await BeginAnewAsync();
-
-        await Room.Submit(one.Batch(interested: true, presence: [new("ann", 1)], complete: true));
-        Assert.Equal(2, (await Room.Presence(10)).Members);
-        await Eventually.True("the lease of the dead one ends", async () =>
+        await using (var bothAlive = new Heartbeats(() => Task.WhenAll(RenewLeaseAsync(one), RenewLeaseAsync(dead))))
         {
-            await RenewLeaseAsync(one);
-            return (await Room.Presence(10)).List is [{ User: "ann" }];
-        });
+            await KeptAsync("ann", "bob");
+            await BeginAnewAsync(one);
+            await Room.Submit(one.Batch(interested: true, presence: [new("ann", 1)], complete: true));
+            Assert.Equal(2, (await Room.Presence(10)).Members);
+        }
+
+        await using var alive = new Heartbeats(() => RenewLeaseAsync(one));
+        await Eventually.True("the lease of the dead one ends", async () => (await Room.Presence(10)).List is [{ User: "ann" }]);
         await Eventually.True("bob's leaving is told", () => Told(one).Any(p => p.Left.Contains("bob")));
     }
 
@@ -272,6 +273,7 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
     {
         PresenceCount[] many = [.. Enumerable.Range(0, 401).Select(i => new PresenceCount($"user-{i}", 1))];
         var gateway = await GatewayAsync();
+        await using var alive = new Heartbeats(() => RenewLeaseAsync(gateway));
         await Room.Submit(gateway.Batch(presence: [new("user-0", 1)]));
         await KeptAsync("user-0");
         await Room.Submit(gateway.Batch(presence: many));
@@ -284,6 +286,7 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
     public async Task What_a_Redis_that_was_away_was_not_told_of_is_written_when_it_is_back_with_what_it_has_lost()
     {
         var gateway = await GatewayAsync();
+        await using var alive = new Heartbeats(() => RenewLeaseAsync(gateway));
         await Room.Submit(gateway.Batch(presence: [new("ann", 1)]));
         await KeptAsync("ann");
         silos.Redis.Kill();
@@ -301,11 +304,14 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
     async Task<long> RenewLeaseAsync(RoomGateway gateway) => (await silos.Cluster.Client.GetGrain<IGatewayGrain>(gateway.Id).Heartbeat()).Lease;
 
     /// <summary>As when its silo has died: with what is in the stores, and nothing else.</summary>
-    async Task BeginAnewAsync()
+    async Task BeginAnewAsync(RoomGateway interested)
     {
         await Room.AsReference<IGrainManagementExtension>().DeactivateOnIdle();
-        var management = silos.Cluster.Client.GetGrain<IManagementGrain>(0);
-        await Eventually.True("the room has no activation", async () => await management.GetActivationAddress(Room) is null);
+        await Eventually.True("the next activation asks for declarations", async () =>
+        {
+            await Room.Presence(0);
+            return interested.Events.OfType<DeclarationRequested>().Any();
+        });
     }
 
     /// <summary>Waits until these, and no others, are kept for the room's next activation.</summary>
@@ -322,6 +328,30 @@ public sealed class RoomGrainClusterTests(TwoSilos silos) : IClassFixture<TwoSil
         var gateway = new RoomGateway(await TestGateway.StartAsync(silos.Cluster.Client, "gateway-" + Guid.NewGuid().ToString("n")));
         await Room.Submit(gateway.Batch(interested: true));
         return gateway;
+    }
+
+    /// <summary>Gateways that live.</summary>
+    sealed class Heartbeats : IAsyncDisposable
+    {
+        readonly PeriodicTimer _timer = new(TimeSpan.FromMilliseconds(200));
+        readonly Task _beating;
+
+        public Heartbeats(Func<Task> beat) => _beating = BeatAsync(beat);
+
+        public async ValueTask DisposeAsync()
+        {
+            _timer.Dispose();
+            await _beating;
+        }
+
+        async Task BeatAsync(Func<Task> beat)
+        {
+            do
+            {
+                await beat();
+            }
+            while (await _timer.WaitForNextTickAsync());
+        }
     }
 
     /// <summary>The gateway's end of a mailbox, and what it says to the room.</summary>
