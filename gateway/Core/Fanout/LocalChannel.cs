@@ -20,12 +20,15 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
     const int HeldEvents = 4096;
 
     readonly Lock _lock = new();
-    readonly List<Subscription> _live = [];
-    readonly List<Subscription> _catchingUp = [];
+    // Most channels are inboxes with one connection.
+    readonly List<Subscription> _live = new(1);
+    readonly List<Subscription> _catchingUp = new(1);
     readonly Queue<ChannelMessages> _held = new();
-    readonly Dictionary<string, PresenceCount> _presence = [];
+    readonly PresenceSet _presence = new();
     readonly Seam _seam = new();
-    readonly ChannelPages _pages = new(id, cluster);
+
+    /// <summary>While somebody is catching up.</summary>
+    ChannelPages? _pages;
     Task? _declaration;
     string _epoch = "";
     long _offset;
@@ -168,7 +171,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
                 return;
             }
 
-            presence = [.. _presence.Values];
+            presence = [.. _presence];
             position = new(_epoch, _offset);
         }
 
@@ -383,6 +386,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         lock (_lock)
         {
             (_epoch, _offset, _revision, _known) = (head.Epoch, head.Offset, head.Revision, true);
+            _declaration = Task.CompletedTask;
             if (!TryPassOnHeld(batch))
             {
                 StartRepair();
@@ -399,6 +403,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
     public async Task<SubscribeResult> CatchUpAsync(Subscription subscription, Cursor? cursor, CancellationToken cancellationToken)
     {
         ChannelHead head;
+        ChannelPages pages;
         lock (_lock)
         {
             if (!subscription.Ended)
@@ -407,6 +412,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
             }
 
             head = new(_epoch, _offset, _revision);
+            pages = _pages ??= new(Id, cluster);
         }
 
         if (cursor is not { } position)
@@ -419,7 +425,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         bool recovered = true;
         while (true)
         {
-            var page = await _pages.ReadAsync(position, cancellationToken);
+            var page = await pages.ReadAsync(position, cancellationToken);
             if (page.Head.Epoch != Position.Epoch)
             {
                 // The log has begun anew, which the mailbox has not said yet; before it is known here nobody goes live.
@@ -529,6 +535,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         if (_catchingUp.Count == 0)
         {
             _seam.Close();
+            _pages = null;
         }
     }
 
@@ -540,17 +547,9 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         }
 
         string key = Id.Kind == ChannelKind.Room ? subscription.Connection.UserId : subscription.Connection.Id;
-        int connections = (_presence.TryGetValue(key, out var count) ? count.Connections : 0) + change;
-        count = new(key, connections, Id.Kind == ChannelKind.User ? subscription.Connection.Transport : null);
-        if (connections > 0)
-        {
-            _presence[key] = count;
-        }
-        else
-        {
-            _presence.Remove(key);
-        }
-
+        int before = _presence.TryGet(key, out var known) ? known.Connections : 0;
+        var count = new PresenceCount(key, before + change, Id.Kind == ChannelKind.User ? subscription.Connection.Transport : null);
+        _presence.Put(count);
         uplinks.SetPresence(Id, count);
     }
 }

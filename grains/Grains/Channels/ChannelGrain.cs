@@ -54,8 +54,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
     protected TimeProvider Time => _services.Time;
 
     /// <summary>Who is there, by gateway.</summary>
-    protected IEnumerable<(string GatewayId, IReadOnlyDictionary<string, PresenceCount> Counts)> PresenceByGateway =>
-        _gateways.Select(g => (g.Key, (IReadOnlyDictionary<string, PresenceCount>)g.Value.Presence));
+    protected IEnumerable<(string GatewayId, PresenceSet Counts)> PresenceByGateway => _gateways.Select(g => (g.Key, g.Value.Presence));
 
     /// <summary>The gateways that want the channel's events.</summary>
     protected IReadOnlyCollection<string> InterestedGateways => _interested;
@@ -125,7 +124,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
         if (_gateways.Remove(gatewayId, out var gateway))
         {
             UpdateInterested();
-            OnPresence([.. gateway.Presence.Values.Select(p => (p.Key, p.Connections, 0))]);
+            OnPresence([.. gateway.Presence.Select(p => (p.Key, p.Connections, 0))]);
             OnForgotten(gatewayId);
         }
 
@@ -291,30 +290,18 @@ abstract class ChannelGrain : Grain, IChannelGrain
         }
 
         var presence = gateway.Presence;
-
         var changes = new List<(string, int, int)>();
         foreach (var count in batch.Presence)
         {
-            int before = presence.TryGetValue(count.Key, out var known) ? known.Connections : 0;
-            if (count.Connections > 0)
-            {
-                presence[count.Key] = count;
-            }
-            else
-            {
-                presence.Remove(count.Key);
-            }
-
-            changes.Add((count.Key, before, count.Connections));
+            changes.Add((count.Key, presence.Put(count), count.Connections));
         }
 
         if (batch.PresenceIsComplete && presence.Count > batch.Presence.Count(p => p.Connections > 0))
         {
             var listed = batch.Presence.Select(p => p.Key).ToHashSet();
-            foreach (var gone in presence.Values.Where(p => !listed.Contains(p.Key)).ToList())
+            foreach (var gone in presence.Where(p => !listed.Contains(p.Key)).ToList())
             {
-                presence.Remove(gone.Key);
-                changes.Add((gone.Key, gone.Connections, 0));
+                changes.Add((gone.Key, presence.Put(gone with { Connections = 0 }), 0));
             }
         }
 
@@ -389,7 +376,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
     /// <summary>A gateway that wants the channel's events, and who is there through it.</summary>
     sealed class InterestedGateway
     {
-        public Dictionary<string, PresenceCount> Presence { get; } = [];
+        public PresenceSet Presence { get; } = new();
 
         /// <summary>The lease whose end this channel is to be told of; a lease that was lost has forgotten that.</summary>
         public long? WatchedLease { get; set; }

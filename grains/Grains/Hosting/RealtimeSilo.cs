@@ -166,6 +166,9 @@ public static class RealtimeSilo
         silo.Services.AddOptions<GatewayLeaseOptions>().Bind(configuration.GetSection(GatewayLeaseOptions.Section)).ValidateOnStart();
         silo.Services.AddSingleton<IValidateOptions<GatewayLeaseOptions>, GatewayLeaseOptionsValidator>();
         silo.Services.TryAddSingleton(TimeProvider.System);
+
+        // Two tables are made for as many grains at the start. Orleans takes a million, and tables of 18 MB, which are in memory as soon as some thousand grains are.
+        silo.Configure<GrainDirectoryOptions>(directory => directory.CacheSize = 200_000);
         silo.Services.AddSingleton<SiloDepartures>();
         silo.Services.AddSingleton<ChannelHousekeeping>().AddHostedService(services => services.GetRequiredService<ChannelHousekeeping>());
         silo.Services.AddSingleton<HeadRepeater>().AddHostedService(services => services.GetRequiredService<HeadRepeater>());

@@ -32,14 +32,14 @@ sealed class UserGrain(
     UserRequests Requests => _requests ??= new(Channel, Post, Time);
 
     public Task<IReadOnlyList<UserConnection>> Connections() => Task.FromResult<IReadOnlyList<UserConnection>>(
-        [.. PresenceByGateway.SelectMany(g => g.Counts.Values.Select(c => new UserConnection(c.Key, g.GatewayId, c.Transport ?? "")))]);
+        [.. PresenceByGateway.SelectMany(g => g.Counts.Select(c => new UserConnection(c.Key, g.GatewayId, c.Transport ?? "")))]);
 
     public Task<int> Disconnect(string? connectionId)
     {
         int told = 0;
         foreach (var (gatewayId, counts) in PresenceByGateway)
         {
-            int here = connectionId is null ? counts.Count : counts.ContainsKey(connectionId) ? 1 : 0;
+            int here = connectionId is null ? counts.Count : counts.TryGet(connectionId, out _) ? 1 : 0;
             if (here > 0)
             {
                 Post(gatewayId, new DisconnectRequested(Channel, connectionId));
