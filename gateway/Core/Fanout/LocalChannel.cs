@@ -20,6 +20,7 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
     const int HeldEvents = 4096;
 
     readonly Lock _lock = new();
+
     // Most channels are inboxes with one connection.
     readonly List<Subscription> _live = new(1);
     readonly List<Subscription> _catchingUp = new(1);

@@ -1,5 +1,4 @@
 using System.Collections;
-using System.Diagnostics.CodeAnalysis;
 
 namespace OrleansRealtime.Channels;
 
@@ -13,15 +12,16 @@ public sealed class PresenceSet : IReadOnlyCollection<PresenceCount>
 
     public int Count => _many?.Count ?? (_single.Key is null ? 0 : 1);
 
-    public bool TryGet(string key, [MaybeNullWhen(false)] out PresenceCount count)
+    public bool TryGet(string key, out PresenceCount count)
     {
         if (_many is not null)
         {
             return _many.TryGetValue(key, out count);
         }
 
-        count = _single;
-        return _single.Key == key;
+        bool found = _single.Key == key;
+        count = found ? _single : default;
+        return found;
     }
 
     /// <summary>Adds it, or puts it in the place of the one with the same key. Where nobody is there any more, it removes that.</summary>

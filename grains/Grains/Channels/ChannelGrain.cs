@@ -35,6 +35,7 @@ abstract class ChannelGrain : Grain, IChannelGrain
     volatile bool _unwatched;
     long _lastAppend;
 
+    /// <summary>When everything that the next activation is to find was last written, and whether some of it could not be since.</summary>
     long _kept;
     volatile bool _notKept;
 
@@ -157,12 +158,14 @@ abstract class ChannelGrain : Grain, IChannelGrain
         try
         {
             await writing;
+            _services.KeepingFails = false;
         }
         catch (ChannelUnavailableException exception)
         {
-            if (!_notKept)
+            _notKept = true;
+            if (!_services.KeepingFails)
             {
-                _notKept = true;
+                _services.KeepingFails = true;
                 ChannelGrainLog.NotKept(_services.Logger, Channel, exception);
             }
         }
@@ -397,7 +400,7 @@ static partial class ChannelGrainLog
     [LoggerMessage(2, LogLevel.Warning, "The store has lost messages of {Channel}; its log goes on in a new epoch.")]
     public static partial void Restarted(ILogger logger, ChannelId channel);
 
-    [LoggerMessage(3, LogLevel.Warning, "What the next activation of {Channel} is to know could not be written; it is tried again.")]
+    [LoggerMessage(3, LogLevel.Warning, "What the next activation of {Channel} is to know could not be written; it is tried again. Said once until something is written again.")]
     public static partial void NotKept(ILogger logger, ChannelId channel, Exception exception);
 
     [LoggerMessage(4, LogLevel.Warning, "{Channel} could not ask after gateway {GatewayId}; it is tried again.")]

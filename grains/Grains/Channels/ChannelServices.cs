@@ -33,5 +33,8 @@ sealed class ChannelServices(
 
     public TimeProvider Time { get; } = time;
 
+    /// <summary>Whether what was last to be kept for a next activation could not be.</summary>
+    public bool KeepingFails { get; set; }
+
     public ILogger Logger { get; } = loggers.CreateLogger("OrleansRealtime.Channels");
 }

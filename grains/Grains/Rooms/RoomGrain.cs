@@ -78,8 +78,9 @@ sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGr
 
     protected override Task KeepAgainAsync()
     {
+        // All, not what has changed.
         _kept = false;
-        return Task.WhenAll(base.KeepAgainAsync(), KeepAsync([], []));
+        return Task.WhenAll(base.KeepAgainAsync(), KeepToldAsync([], []));
     }
 
     void Count(string user, int change)
@@ -139,7 +140,7 @@ sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGr
         _joined.Clear();
         _left.Clear();
         PostToAll(new PresenceChanged(Channel, NamesMembers ? joined : [], NamesMembers ? left : [], _members.Count));
-        _ = KeepAsync(joined, left);
+        _ = KeepToldAsync(joined, left);
         _known = false;
         _told = Time.GetTimestamp();
         return Task.CompletedTask;
@@ -148,7 +149,7 @@ sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGr
     bool NamesMembers => _members.Count <= Options.NamedPresenceLimit;
 
     /// <summary>Makes the store know of these, which have just been told, or of everybody where it does not yet. Nobody waits for it.</summary>
-    Task KeepAsync(string[] joined, string[] left)
+    Task KeepToldAsync(string[] joined, string[] left)
     {
         bool changed = _kept;
         _kept = NamesMembers;
