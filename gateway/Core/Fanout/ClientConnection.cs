@@ -36,11 +36,9 @@ public abstract class ClientConnection(string id, string transport, Permissions 
 
     readonly Lock _lock = new();
     OutboundQueue _queue;
-    Dictionary<(ChannelId, string), Outbound>? _latest;
     List<Subscription> _subscriptions = new(2);
     TaskCompletionSource? _drained;
     TaskCompletionSource? _written;
-    int _bytes;
     bool _writing;
     CloseReason? _closing;
     bool _ended;
@@ -179,8 +177,6 @@ public abstract class ClientConnection(string id, string transport, Permissions 
         {
             _ended = true;
             _queue.Clear();
-            _latest = null;
-            _bytes = 0;
             _drained?.TrySetResult();
             _written?.TrySetResult();
             var subscriptions = _subscriptions;
@@ -289,8 +285,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     /// <summary>Queues an event. Where it returns true, the caller is to call <see cref="Write"/> soon; nobody else will.</summary>
     internal bool Enqueue(PreparedEvent prepared, Subscription? subscription)
     {
-        byte[] bytes = prepared.GetBytes(Format);
-        var outbound = new Outbound(prepared, bytes, subscription);
+        var outbound = new Outbound(prepared, prepared.GetBytes(Format), subscription);
         lock (_lock)
         {
             if (_ended || _closing is not null || subscription is { Ended: true })
@@ -298,26 +293,13 @@ public abstract class ClientConnection(string id, string transport, Permissions 
                 return false;
             }
 
-            if (prepared.Delivery == Delivery.Transient && _bytes > options.QueueBytes / 4)
+            bool dropped = prepared.Delivery switch
             {
-                return false;
-            }
-
-            if (prepared.Delivery == Delivery.Latest && prepared.Event is MessageReceived { Channel: var channel, Message.Key: { } key })
-            {
-                // The queue holds the place of the first unsent value of a key; the value sent there is the newest.
-                _latest ??= [];
-                if (_latest.TryGetValue((channel, key), out var unsent))
-                {
-                    _latest[(channel, key)] = outbound;
-                    _bytes += bytes.Length - unsent.Bytes.Length;
-                    return false;
-                }
-
-                _latest.Add((channel, key), outbound);
-            }
-
-            return EnqueueLocked(outbound);
+                Delivery.Transient => _queue.Bytes > options.QueueBytes / 4,
+                Delivery.Latest => _queue.TryReplaceLatest(outbound),
+                _ => false,
+            };
+            return !dropped && EnqueueLocked(outbound);
         }
     }
 
@@ -356,7 +338,7 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     {
         lock (_lock)
         {
-            return _ended || _closing is not null || _bytes < options.QueueBytes / 2
+            return _ended || _closing is not null || _queue.Bytes < options.QueueBytes / 2
                 ? Task.CompletedTask
                 : (_drained ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
@@ -470,27 +452,15 @@ public abstract class ClientConnection(string id, string transport, Permissions 
     {
         lock (_lock)
         {
-            _bytes = Math.Max(0, _bytes - bytes);
-            if (_drained is not null && _bytes < options.QueueBytes / 2)
+            _queue.Written(bytes);
+            if (_drained is not null && _queue.Bytes < options.QueueBytes / 2)
             {
                 _drained.TrySetResult();
                 _drained = null;
             }
 
-            count = bytes = 0;
             closing = null;
-            while (count < WriteEvents && bytes < WriteBytes && _queue.TryDequeue(out var next))
-            {
-                if (_latest is not null && next.Event?.Event is MessageReceived { Channel: var channel, Message: { Delivery: Delivery.Latest, Key: { } key } }
-                    && _latest.Remove((channel, key), out var newest))
-                {
-                    next = newest;
-                }
-
-                batch[count++] = next;
-                bytes += next.Bytes.Length;
-            }
-
+            count = _queue.Take(batch, WriteBytes, out bytes);
             if (count == 0)
             {
                 // A closing connection stays "writing": nothing may follow its last words.
@@ -519,13 +489,12 @@ public abstract class ClientConnection(string id, string transport, Permissions 
 
     bool EnqueueLocked(in Outbound outbound)
     {
-        if (_bytes > 0 && _bytes + outbound.Bytes.Length > options.QueueBytes)
+        if (_queue.Bytes > 0 && _queue.Bytes + outbound.Bytes.Length > options.QueueBytes)
         {
             return EnqueueClosing(CloseReason.SlowConsumer);
         }
 
         _queue.Enqueue(outbound);
-        _bytes += outbound.Bytes.Length;
         return StartWriting();
     }
 
@@ -545,10 +514,8 @@ public abstract class ClientConnection(string id, string transport, Permissions 
         if (reason == CloseReason.SlowConsumer)
         {
             // What waits is of no use any more: the client resumes by its cursor.
+            ClientConnectionLog.SlowConsumer(logger, Id, UserId, _queue.Bytes);
             _queue.Clear();
-            _latest = null;
-            ClientConnectionLog.SlowConsumer(logger, Id, UserId, _bytes);
-            _bytes = 0;
         }
 
         var closing = new PreparedEvent(new ConnectionClosing(reason));

@@ -19,6 +19,7 @@ sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGr
 
     /// <summary>Whether the store has everybody of whose coming the room has told, and nobody else. Not so in rooms that name nobody.</summary>
     bool _kept = true;
+    Task _keeping = Task.CompletedTask;
 
     /// <summary>Somebody has asked who is here, and so knows of changes that have not been told: that these were undone must be told as well.</summary>
     bool _known;
@@ -39,6 +40,12 @@ sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGr
         {
             OnPresenceComplete();
         }
+    }
+
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        await base.OnDeactivateAsync(reason, cancellationToken);
+        await _keeping.WaitAsync(cancellationToken);
     }
 
     public Task<RoomPresence> Presence(int limit)
@@ -140,7 +147,7 @@ sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGr
         _joined.Clear();
         _left.Clear();
         PostToAll(new PresenceChanged(Channel, NamesMembers ? joined : [], NamesMembers ? left : [], _members.Count));
-        _ = KeepToldAsync(joined, left);
+        _keeping = KeepToldAsync(joined, left);
         _known = false;
         _told = Time.GetTimestamp();
         return Task.CompletedTask;
@@ -148,7 +155,7 @@ sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGr
 
     bool NamesMembers => _members.Count <= Options.NamedPresenceLimit;
 
-    /// <summary>Makes the store know of these, which have just been told, or of everybody where it does not yet. Nobody waits for it.</summary>
+    /// <summary>Makes the store know of these, which have just been told, or of everybody where it does not yet. No caller waits for it.</summary>
     Task KeepToldAsync(string[] joined, string[] left)
     {
         bool changed = _kept;
