@@ -387,6 +387,8 @@ sealed class LocalChannel(ChannelId id, Uplinks uplinks, IClusterClient cluster,
         lock (_lock)
         {
             (_epoch, _offset, _revision, _known) = (head.Epoch, head.Offset, head.Revision, true);
+
+            // What it took to get there is not kept.
             _declaration = Task.CompletedTask;
             if (!TryPassOnHeld(batch))
             {

@@ -31,7 +31,7 @@ struct OutboundQueue
 
     public void Enqueue(in Outbound outbound)
     {
-        if (outbound.Event is { Delivery: Delivery.Latest } && KeyOf(outbound) is { } key)
+        if (KeyOf(outbound) is { } key)
         {
             (_latest ??= []).Add(key, outbound);
         }

@@ -158,15 +158,14 @@ sealed class RoomGrain(ChannelServices services, IMemberStore store) : ChannelGr
     /// <summary>Makes the store know of these, which have just been told, or of everybody where it does not yet. No caller waits for it.</summary>
     Task KeepToldAsync(string[] joined, string[] left)
     {
-        bool changed = _kept;
+        bool had = _kept;
         _kept = NamesMembers;
-        if (_kept)
+        return (had, _kept) switch
         {
-            return KeepAsync(changed
-                ? store.ChangeAsync(Channel, joined, left)
-                : store.ReplaceAsync(Channel, [.. _members.Keys.Where(user => !_joined.Contains(user)), .. _left]));
-        }
-
-        return changed ? KeepAsync(store.ReplaceAsync(Channel, [])) : Task.CompletedTask;
+            (true, true) => KeepAsync(store.ChangeAsync(Channel, joined, left)),
+            (false, true) => KeepAsync(store.ReplaceAsync(Channel, [.. _members.Keys.Where(user => !_joined.Contains(user)), .. _left])),
+            (true, false) => KeepAsync(store.ReplaceAsync(Channel, [])),
+            _ => Task.CompletedTask,
+        };
     }
 }
