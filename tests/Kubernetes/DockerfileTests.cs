@@ -1,4 +1,7 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
 using System.Xml.Linq;
+using OrleansRealtime.Tests.Processes;
 
 namespace OrleansRealtime.Tests.Kubernetes;
 
@@ -43,7 +46,25 @@ public sealed class DockerfileTests
         Assert.DoesNotContain(last, line => line.StartsWith("RUN ", StringComparison.Ordinal));
         Assert.Contains($"ENTRYPOINT [\"dotnet\", \"{Path.GetFileNameWithoutExtension(project)}.dll\"]", last);
         Assert.Contains("ENV HTTP_PORTS=8080", last);
-        Assert.Contains($"RUN dotnet restore {project} --locked-mode", lines);
+    }
+
+    [Theory, MemberData(nameof(Projects))]
+    public async Task The_program_in_the_image_is_compiled_ahead_for_its_platform_and_no_package_is_another_than_the_lock_files(string project)
+    {
+        Assert.Contains($"RUN dotnet restore {project} --locked-mode -p:Configuration=Release", Lines(project));
+        Assert.Contains(Lines(project), line => line.StartsWith($"RUN dotnet publish {project} --no-restore --configuration Release ", StringComparison.Ordinal));
+        var release = await PropertiesAsync("Release");
+        Assert.Equal("true", release["PublishReadyToRun"]);
+        Assert.Equal($"linux-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}", release["RuntimeIdentifier"]);
+        Assert.Equal("false", release["SelfContained"]);
+        Assert.Equal("", (await PropertiesAsync("Debug"))["PublishReadyToRun"]);
+
+        async Task<Dictionary<string, string>> PropertiesAsync(string configuration)
+        {
+            string json = await DotNetTool.RunAsync(
+                Overlay.Root, "msbuild", project, $"-p:Configuration={configuration}", "-getProperty:PublishReadyToRun,RuntimeIdentifier,SelfContained");
+            return JsonDocument.Parse(json).RootElement.GetProperty("Properties").Deserialize<Dictionary<string, string>>()!;
+        }
     }
 
     static IEnumerable<string> Lines(string project) => File.ReadLines(Path.Combine(Overlay.Root, Path.GetDirectoryName(project)!, "Dockerfile"));

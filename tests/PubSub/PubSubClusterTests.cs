@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using OrleansRealtime.Channels;
+using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.PubSub;
 using OrleansRealtime.Tests.Cluster;
 using OrleansRealtime.Tests.Processes;
@@ -68,15 +69,23 @@ public sealed class PubSubClusterTests(SharedCluster shared)
         await PublishAsync(3);
         _cluster.Redis.Kill();
 
-        // One that begins now has to wait until there is a log again; so has what is published to it.
+        // One that begins now, in a channel that nobody has used, has to wait until there is a log again. What is published to it is refused.
         var late = new Received();
-        using var subscription = node.PubSub.Subscribe($"{_word}.late.*", late.HandleAsync);
-        Assert.False(subscription.Ready.IsCompleted);
-        await _cluster.Redis.RestartAsync();
+        using var subscription = node.PubSub.Subscribe($"{_word}-late.*", late.HandleAsync);
+        try
+        {
+            await Assert.ThrowsAsync<RealtimeException>(() => node.PubSub.PublishAsync($"{_word}-late.x", 1, Token));
+            Assert.False(subscription.Ready.IsCompleted);
+        }
+        finally
+        {
+            await _cluster.Redis.RestartAsync();
+        }
+
         await subscription.Ready.WaitAsync(TimeSpan.FromSeconds(60), Token);
         await PublishAsync(3);
         Assert.Equal(Enumerable.Range(1, kept).Select(i => $"{_word}.n {i}"), await received.NextAsync(kept));
-        Assert.Equal(1, (await node.PubSub.PublishAsync($"{_word}.late.x", 1, Token)).Handlers);
+        Assert.Equal(1, (await node.PubSub.PublishAsync($"{_word}-late.x", 2, Token)).Handlers);
         Assert.Equal(1, late.Count);
         await _cluster.ReadyAsync();
 

@@ -1,16 +1,13 @@
-using System.Diagnostics;
 using System.IO.Compression;
 using System.Text.RegularExpressions;
 using OrleansRealtime.Tests.Hosts;
+using OrleansRealtime.Tests.Processes;
 
 namespace OrleansRealtime.Tests.Clients.DotNet;
 
 /// <summary>The package of the .NET client, as an application of its own gets and uses it: with the first example of its README.</summary>
 public sealed partial class PackageTests : IDisposable
 {
-    /// <summary>For a restore, a build and a run on a busy machine.</summary>
-    static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
-
     // A version of its own, so that no package of an earlier run is taken for it.
     readonly string _version = $"0.1.0-test.{DateTime.UtcNow:yyyyMMddHHmmssfff}";
     readonly string _folder = Directory.CreateTempSubdirectory("realtime-package-").FullName;
@@ -33,7 +30,7 @@ public sealed partial class PackageTests : IDisposable
     [Fact]
     public async Task A_fresh_project_installs_the_package_and_runs_the_example_of_its_readme()
     {
-        await DotNetAsync(Repository, "pack", "clients/dotnet/OrleansRealtime.Client.csproj", "--no-build", "-c", Configuration, "-o", _folder, $"-p:PackageVersion={_version}");
+        await DotNetTool.RunAsync(Repository, "pack", "clients/dotnet/OrleansRealtime.Client.csproj", "--no-build", "-c", Configuration, "-o", _folder, $"-p:PackageVersion={_version}");
         string package = Path.Combine(_folder, $"OrleansRealtime.Client.{_version}.nupkg");
         string readme = Content(package, "README.md"), manifest = Content(package, "OrleansRealtime.Client.nuspec");
         Assert.DoesNotContain("OrleansRealtime.Contracts", manifest, StringComparison.Ordinal);
@@ -62,7 +59,7 @@ public sealed partial class PackageTests : IDisposable
             </Project>
             """, TestContext.Current.CancellationToken);
 
-        string output = await DotNetAsync(project, "run", "--property:NuGetAudit=false");
+        string output = await DotNetTool.RunAsync(project, "run", "--property:NuGetAudit=false");
         Assert.Contains("""ann: {"text":"hello"}""", output, StringComparison.Ordinal);
     }
 
@@ -71,29 +68,6 @@ public sealed partial class PackageTests : IDisposable
         using var zip = ZipFile.OpenRead(package);
         using var reader = new StreamReader(zip.GetEntry(name)!.Open());
         return reader.ReadToEnd();
-    }
-
-    static async Task<string> DotNetAsync(string folder, params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
-
-        // Of the test runner; and a build server that would stay behind.
-        start.Environment.Remove("MSBuildSDKsPath");
-        start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1";
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        using var process = Process.Start(start)!;
-        var (output, errors) = (process.StandardOutput.ReadToEndAsync(CancellationToken.None), process.StandardError.ReadToEndAsync(CancellationToken.None));
-        try
-        {
-            await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(s_limit);
-        }
-        finally
-        {
-            process.Kill(entireProcessTree: true);
-        }
-
-        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)}: {await output}{await errors}");
-        return await output;
     }
 
     [GeneratedRegex("```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
