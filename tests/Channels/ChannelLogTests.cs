@@ -205,7 +205,7 @@ public sealed class ChannelLogTests : IAsyncLifetime
 
         PublishResult refused = (await old.PublishAsync([Say("old")]))[0];
 
-        Assert.Equal(PublishStatus.Unavailable, refused.Status);
+        Assert.Equal(PublishStatus.NotKept, refused.Status);
         Assert.Equal(1, _superseded);
         Assert.Equal(["new"], (await successor.ReadAsync(new(null, null, 10))).Messages.Select(m => m.MessageId));
     });
@@ -220,7 +220,7 @@ public sealed class ChannelLogTests : IAsyncLifetime
         PublishResult refused = (await log.PublishAsync([Say("b")]))[0];
         PublishResult retry = (await log.PublishAsync([Say("b")]))[0];
 
-        Assert.Equal(PublishStatus.Unavailable, refused.Status);
+        Assert.Equal(PublishStatus.NotKept, refused.Status);
         Assert.Equal((PublishStatus.Accepted, newEpoch, 2), (retry.Status, retry.Epoch, retry.Offset));
         Assert.Equal((1, 0), (_restarted, _superseded));
     });

@@ -49,6 +49,31 @@ public sealed class UplinkTests
     }
 
     [Fact]
+    public async Task What_an_owner_that_is_overtaken_has_not_kept_goes_to_the_next_before_all_that_has_come_since()
+    {
+        var uplink = NewUplink();
+        _grain.Overtaken = 2;
+        var first = uplink.Publish(new("first", s_data))!;
+        await _grain.Called;
+        var transient = uplink.Publish(new("transient", s_data, Delivery: Delivery.Transient))!;
+        var second = uplink.Publish(new("second", s_data))!;
+        _grain.Release();
+        await Task.WhenAll(first, transient, second);
+        Assert.Equal(["first", "first", "transient", "second", "first", "second"], _grain.Published);
+        Assert.Equal(["transient", "first", "second"], _grain.Kept);
+        Assert.Equal([1, 0, 2], (await Task.WhenAll(first, transient, second)).Select(r => r.Offset));
+    }
+
+    [Fact]
+    public async Task Where_no_owner_keeps_it_who_publishes_is_told()
+    {
+        _grain.Overtaken = 3;
+        _grain.Release();
+        Assert.Equal(PublishStatus.NotKept, (await NewUplink().Publish(new("first", s_data))!).Status);
+        Assert.Equal(3, _grain.Batches.Count);
+    }
+
+    [Fact]
     public async Task A_declaration_says_how_far_the_log_was_passed_on_and_completes_with_its_head()
     {
         _grain.Release();
@@ -198,6 +223,11 @@ public sealed class UplinkTests
 
         public IEnumerable<string> Published => Batches.SelectMany(b => b.Publications).Select(p => p.Event);
 
+        /// <summary>How many calls from now on find that another owner has written to the log.</summary>
+        public int Overtaken { get; set; }
+
+        public List<string> Kept { get; } = [];
+
         public Task Called => _called.Task;
 
         public void Release() => _released.TrySetResult();
@@ -207,10 +237,21 @@ public sealed class UplinkTests
             Batches.Add(batch);
             _called.TrySetResult();
             await _released.Task;
-            return new(
-                Head,
-                [.. batch.Publications.Select(p => new PublishResult(PublishStatus.Accepted, "epoch", ++_offset, 5, p.MessageId == "again"))],
-                batch.ByAnswer);
+            bool overtaken = Overtaken > 0;
+            Overtaken--;
+            return new(Head, [.. batch.Publications.Select(p => Keep(p, overtaken))], batch.ByAnswer);
+        }
+
+        PublishResult Keep(Publication publication, bool overtaken)
+        {
+            bool transient = publication.Delivery == Delivery.Transient;
+            if (overtaken && !transient)
+            {
+                return new(PublishStatus.NotKept, "", 0, 0, false);
+            }
+
+            Kept.Add(publication.Event);
+            return new(PublishStatus.Accepted, "epoch", transient ? 0 : ++_offset, 5, publication.MessageId == "again");
         }
 
         public Task<PublishResult> Publish(Publication publication) => throw new NotSupportedException();

@@ -33,6 +33,9 @@ sealed class Uplink(
     /// <summary>Publications, and bytes of their data, that may wait here; beyond it they are refused as overloaded.</summary>
     const int WaitingCount = 10_000, WaitingBytes = 16 << 20;
 
+    /// <summary>How often one call after another may find the channel's owner gone before those who publish are told.</summary>
+    const int MovesInARow = 3;
+
     /// <summary>How long a failed declaration waits before it is repeated.</summary>
     static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(500);
 
@@ -45,6 +48,7 @@ sealed class Uplink(
     Cursor? _position;
     bool _presenceIsComplete;
     int _waitingBytes;
+    int _moves;
     bool _sending;
     bool _used;
     bool _failing;
@@ -171,9 +175,12 @@ sealed class Uplink(
                     await PassOnAsync(batch, result);
                 }
 
-                for (int i = 0; i < waiting.Count; i++)
+                if (!SendsAgain(batch, waiting, result.Published))
                 {
-                    waiting[i].SetResult(result.Published[i]);
+                    for (int i = 0; i < waiting.Count; i++)
+                    {
+                        waiting[i].SetResult(result.Published[i]);
+                    }
                 }
 
                 foreach (var each in declared)
@@ -206,6 +213,43 @@ sealed class Uplink(
                 }
             }
         }
+    }
+
+    /// <summary>
+    /// Where the channel has another owner by now, as it may after a silo has come or gone, what is not kept goes to that one, before all that waits here.
+    /// </summary>
+    bool SendsAgain(GatewayBatch batch, List<TaskCompletionSource<PublishResult>> waiting, PublishResult[] results)
+    {
+        if (!Array.Exists(results, static r => r.Status == PublishStatus.NotKept) || ++_moves == MovesInARow)
+        {
+            _moves = 0;
+            return false;
+        }
+
+        lock (_lock)
+        {
+            var later = _publications.ToArray();
+            _publications.Clear();
+            for (int i = 0; i < results.Length; i++)
+            {
+                if (results[i].Status == PublishStatus.NotKept)
+                {
+                    _publications.Enqueue((batch.Publications[i], waiting[i]));
+                    _waitingBytes += batch.Publications[i].Data.Bytes.Length;
+                }
+                else
+                {
+                    waiting[i].SetResult(results[i]);
+                }
+            }
+
+            foreach (var each in later)
+            {
+                _publications.Enqueue(each);
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Before the next call, so that what is published here is passed on in order.</summary>

@@ -50,6 +50,9 @@ public enum PublishStatus
 
     /// <summary>More is waiting to be written than the channel allows. Try again later.</summary>
     Overloaded,
+
+    /// <summary>Nothing of it is kept, and whom it reached is not the channel's owner any more, or has begun its log anew. Send it again.</summary>
+    NotKept,
 }
 
 /// <summary>The acknowledgement of a publication.</summary>

@@ -5,6 +5,9 @@ namespace OrleansRealtime.PubSub;
 
 public static class TopicPublishing
 {
+    /// <summary>How often the channel's owner may have changed meanwhile.</summary>
+    const int Attempts = 3;
+
     /// <summary>
     /// Publishes for code that has a grain factory, above all grains: <c>await GrainFactory.PublishToTopicAsync("orders.created", order)</c>. Completes when the
     /// message is kept.
@@ -19,7 +22,14 @@ public static class TopicPublishing
     {
         var parsed = Topic.Parse(topic);
         var room = grains.GetGrain<IRoomGrain>($"{RoomName.DefaultNamespace}:{parsed.Room}");
-        var result = await room.Publish(new(parsed.Name, Payload.Of(data), MessageId: messageId));
+        var publication = new Publication(parsed.Name, Payload.Of(data), MessageId: messageId);
+        PublishResult result;
+        int attempts = 0;
+        do
+        {
+            result = await room.Publish(publication);
+        }
+        while (result.Status == PublishStatus.NotKept && ++attempts < Attempts);
         return result.Status switch
         {
             PublishStatus.Accepted => new(result.Epoch, result.Offset),

@@ -303,7 +303,7 @@ sealed class ChannelLog(
                     {
                         _uncertain = _conflicted = true;
                         await SettleAsync();
-                        Fail(groups);
+                        Fail(groups, PublishStatus.NotKept);
                         continue;
                     }
 
@@ -321,7 +321,7 @@ sealed class ChannelLog(
                 // The append may have happened or not: the position is read again before anything else is written.
                 _uncertain = failed = true;
                 TakeAllIfNone(groups);
-                Fail(groups);
+                Fail(groups, PublishStatus.Unavailable);
             }
             catch (Exception exception)
             {
@@ -457,11 +457,11 @@ sealed class ChannelLog(
         groups.Add(group);
     }
 
-    static void Fail(List<Group> groups)
+    static void Fail(List<Group> groups, PublishStatus status)
     {
         foreach (var group in groups)
         {
-            group.Fail(PublishStatus.Unavailable);
+            group.Fail(status);
             group.Done.SetResult(group.Results);
         }
     }
