@@ -4,6 +4,7 @@ using OrleansRealtime.Gateway.Operations;
 using OrleansRealtime.PubSub;
 using OrleansRealtime.Tests.Cluster;
 using OrleansRealtime.Tests.Processes;
+using OrleansRealtime.Tests.Redis;
 
 namespace OrleansRealtime.Tests.PubSub;
 
@@ -53,6 +54,28 @@ public sealed class PubSubClusterTests(SharedCluster shared)
         foreach (var each in received)
         {
             Assert.Equal([$"{_word}.report 1", $"{_word}.grain 2", $"{_word}.client 3"], await each.NextAsync(3));
+        }
+    }
+
+    [Fact]
+    public async Task A_publication_that_reaches_a_former_owner_of_the_channel_is_kept_by_the_present_one()
+    {
+        await using var node = await ClusterNode.StartAsync(_cluster);
+        await using var redis = await ConnectedStore.ConnectAsync(_cluster.Redis.ConnectionString, TimeProvider.System);
+        string topic = $"{_word}.n";
+        var first = await node.PubSub.PublishAsync(topic, 1, Token);
+        await OvertakeAsync(2);
+        var third = await node.PubSub.PublishAsync(topic, 3, Token);
+        await OvertakeAsync(4);
+        var fifth = await node.Grains.PublishToTopicAsync(topic, 5);
+        Assert.Equal([(first.Epoch, 3), (first.Epoch, 5)], [(third.Epoch, third.Offset), (fifth.Epoch, fifth.Offset)]);
+
+        // As another activation of the channel's grain would.
+        async Task OvertakeAsync(long offset)
+        {
+            var message = new Message(offset, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), topic, Payload.Null, null, null, Delivery.Durable, null);
+            var room = ChannelId.Room(RoomName.FromQualified($"{RoomName.DefaultNamespace}:{Topic.RoomPrefix}{_word}"));
+            Assert.Equal(AppendOutcome.Appended, await redis.Store.AppendAsync(room, first.Epoch, [message], Token));
         }
     }
 
