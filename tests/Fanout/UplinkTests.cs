@@ -58,10 +58,10 @@ public sealed class UplinkTests
         var transient = uplink.Publish(new("transient", s_data, Delivery: Delivery.Transient))!;
         var second = uplink.Publish(new("second", s_data))!;
         _grain.Release();
-        await Task.WhenAll(first, transient, second);
+        var results = await Task.WhenAll(first, transient, second);
         Assert.Equal(["first", "first", "transient", "second", "first", "second"], _grain.Published);
         Assert.Equal(["transient", "first", "second"], _grain.Kept);
-        Assert.Equal([1, 0, 2], (await Task.WhenAll(first, transient, second)).Select(r => r.Offset));
+        Assert.Equal([1, 0, 2], results.Select(r => r.Offset));
     }
 
     [Fact]

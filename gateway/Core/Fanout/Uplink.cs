@@ -175,14 +175,7 @@ sealed class Uplink(
                     await PassOnAsync(batch, result);
                 }
 
-                if (!SendsAgain(batch, waiting, result.Published))
-                {
-                    for (int i = 0; i < waiting.Count; i++)
-                    {
-                        waiting[i].SetResult(result.Published[i]);
-                    }
-                }
-
+                Answer(batch, waiting, result.Published);
                 foreach (var each in declared)
                 {
                     each.TrySetResult(result.Head);
@@ -216,40 +209,39 @@ sealed class Uplink(
     }
 
     /// <summary>
-    /// Where the channel has another owner by now, as it may after a silo has come or gone, what is not kept goes to that one, before all that waits here.
+    /// Tells who has published. Where the channel has another owner by now, as it may after a silo has come or gone, what is not kept goes to that one, before all that waits here.
     /// </summary>
-    bool SendsAgain(GatewayBatch batch, List<TaskCompletionSource<PublishResult>> waiting, PublishResult[] results)
+    void Answer(GatewayBatch batch, List<TaskCompletionSource<PublishResult>> waiting, PublishResult[] results)
     {
-        if (!Array.Exists(results, static r => r.Status == PublishStatus.NotKept) || ++_moves == MovesInARow)
+        List<(Publication Publication, TaskCompletionSource<PublishResult> Done)>? notKept = null;
+        for (int i = 0; i < results.Length; i++)
         {
-            _moves = 0;
-            return false;
+            if (results[i].Status == PublishStatus.NotKept && _moves + 1 < MovesInARow)
+            {
+                (notKept ??= []).Add((batch.Publications[i], waiting[i]));
+            }
+            else
+            {
+                waiting[i].SetResult(results[i]);
+            }
         }
 
+        _moves = notKept is null ? 0 : _moves + 1;
+        if (notKept is not null)
+        {
+            PutFirst(notKept);
+        }
+    }
+
+    void PutFirst(List<(Publication Publication, TaskCompletionSource<PublishResult> Done)> publications)
+    {
         lock (_lock)
         {
-            var later = _publications.ToArray();
+            _waitingBytes += publications.Sum(p => p.Publication.Data.Bytes.Length);
+            publications.AddRange(_publications);
             _publications.Clear();
-            for (int i = 0; i < results.Length; i++)
-            {
-                if (results[i].Status == PublishStatus.NotKept)
-                {
-                    _publications.Enqueue((batch.Publications[i], waiting[i]));
-                    _waitingBytes += batch.Publications[i].Data.Bytes.Length;
-                }
-                else
-                {
-                    waiting[i].SetResult(results[i]);
-                }
-            }
-
-            foreach (var each in later)
-            {
-                _publications.Enqueue(each);
-            }
+            publications.ForEach(_publications.Enqueue);
         }
-
-        return true;
     }
 
     /// <summary>Before the next call, so that what is published here is passed on in order.</summary>
